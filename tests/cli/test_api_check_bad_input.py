@@ -63,7 +63,7 @@ BAD: dict[str, tuple[str | bytes, str, str]] = {
     "an image": (b"\x89PNG\r\n\x1a\n\x00\x00", ":1", "is not UTF-8 text"),
     "another encoding": ((EMPTY + "x: é\n").encode("latin-1"), ":4", "is not UTF-8 text"),
     "two documents": (EMPTY + "---\n" + EMPTY, ":4:1", "more than one YAML document"),
-    "a billion laughs": (nested_aliases(), ":10:", "the aliases of the document add more than"),
+    "a billion laughs": (nested_aliases(), ":10:", "the aliases of the document are replaced by more than"),
     "an alias of nothing": (EMPTY + "x: *y\n", ":4:4", "contains the alias *y, but no anchor with this name"),
     "deep nesting": ('{"openapi": "3.0.0", "paths": ' + "[" * 100_000, "", "levels deep"),
     "deep nesting in YAML": (EMPTY + "x: " + "[" * 1000 + "]" * 1000, ":4:", "levels deep"),
@@ -191,7 +191,7 @@ def test_an_endless_device_is_an_error(check: Checks) -> None:
         (":", "is not a git revision"),
         (":gone.yaml", "is not in git's index"),
         ("--upload-pack=x:openapi.yaml", "no such option"),
-        ("main:./../../x.yaml", "is outside of the repository"),
+        ("main:./../../x.yaml", "is outside of the git repository"),
     ],
 )
 def test_a_missing_git_revision_or_path_is_an_error(check: Checks, source: str, reason: str) -> None:

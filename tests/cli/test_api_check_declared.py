@@ -209,10 +209,10 @@ def test_an_entry_without_a_finding_is_reported(pets: Checks) -> None:
         (["--accept", "abcd", "--reason", " "], "--reason"),
         (["--accept", "nothing", "--reason", "x"], "no finding has the fingerprint 'nothing'"),
         (["--accept", "", "--reason", "x"], "no finding has the fingerprint ''"),
-        (["--reason", "x"], "--reason has an effect only with --accept"),
-        (["--until", "2030-01-01"], "--until has an effect only with --accept"),
+        (["--reason", "x"], "--reason can only be used with --accept"),
+        (["--until", "2030-01-01"], "--until can only be used with --accept"),
         (["--accept", "abcd", "--reason", "x", "--update"], "cannot be combined with --accept"),
-        (["--accepted", "typo.yaml"], "typo.yaml: does not exist"),
+        (["--accepted", "typo.yaml"], "typo.yaml: the file of accepted findings does not exist"),
     ],
 )
 def test_an_invalid_acceptance_exits_with_2_and_writes_no_file(

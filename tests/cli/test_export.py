@@ -42,7 +42,7 @@ def test_the_files_are_written_beside_the_stack_file(shop: CommandLine) -> None:
         ".gitignore", "Dockerfile", "Dockerfile.dockerignore", *OVERLAYS, "compose.yaml", "secrets",
     ]  # fmt: skip
     assert yaml.safe_load((folder / "compose.yaml").read_text("utf-8"))["name"] == "shop"
-    assert "new   compose/compose.yaml" in answer.out
+    assert "new      compose/compose.yaml" in answer.out
     assert "docker compose -f compose/compose.yaml -f compose/compose.development.yaml up" in answer.out
 
 
@@ -54,7 +54,7 @@ def test_a_secret_is_made_once_and_stays_out_of_the_repository(shop: CommandLine
 
     assert len(secret) == 48
     assert file.read_text("ascii") == secret
-    assert "made" not in again.out
+    assert "created" not in again.out
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert "/secrets/" in (shop.root / "compose" / ".gitignore").read_text("utf-8").splitlines()
     assert not [path for path in file.parents[1].glob("*.yaml") if secret in path.read_text("utf-8")]
@@ -82,7 +82,7 @@ def test_check_fails_when_a_file_would_change_and_writes_nothing(shop: CommandLi
     after = shop("export", "compose", "--check")
 
     assert before.code == 13
-    assert not before.out.startswith("made")
+    assert not before.out.startswith("created")
     assert current.code == 0
     assert after.code == 13
     assert "not up to date: compose.development.yaml, compose.test.yaml, compose.yaml" in after.err

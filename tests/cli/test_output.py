@@ -46,7 +46,7 @@ def test_url_is_the_first_address_and_other_exports_are_left_out() -> None:
 def test_an_error_has_a_message_notes_and_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
     error = NoStackError("/data")
     error.add_note("and another thing")
-    output.complain(error)
+    output.print_error(error)
 
     assert capsys.readouterr().err.splitlines() == [
         "infra: error: no stack is running in /data",

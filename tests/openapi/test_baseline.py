@@ -180,7 +180,7 @@ def test_an_empty_file_accepts_nothing(file: Path, content: str) -> None:
 @pytest.mark.parametrize(
     ("content", "line", "reason"),
     [
-        ("a: 1\n", 1, "is not a list"),
+        ("a: 1\n", 1, "is not a YAML list"),
         ("- 3\n", 1, "an entry must be a mapping"),
         ("- {reason: r, owner: o}\n", 1, "has no `fingerprint`"),
         (ENTRY + "- {fingerprint: eeee, owner: o}\n", 2, "has no `reason`"),
@@ -383,7 +383,7 @@ def test_an_entry_of_an_earlier_version_does_not_accept_an_unnamed_alternative()
 def test_the_first_characters_of_a_fingerprint_are_enough() -> None:
     breaking_report = broken()
 
-    assert baseline.chosen({"shop": breaking_report}, breaking_report.findings[1].fingerprint[:7]) == (
+    assert baseline.finding_with_fingerprint({"shop": breaking_report}, breaking_report.findings[1].fingerprint[:7]) == (
         "shop",
         breaking_report.findings[1],
     )
@@ -397,9 +397,9 @@ def test_ambiguous_and_unknown_fingerprints_are_errors(file: Path) -> None:
     }
 
     with pytest.raises(CompareError, match="several fingerprints begin with"):
-        baseline.chosen(many, next(iter(many.values())).findings[0].fingerprint[:1] or "")
+        baseline.finding_with_fingerprint(many, next(iter(many.values())).findings[0].fingerprint[:1] or "")
     with pytest.raises(CompareError, match="no finding"):
-        baseline.chosen({"": breaking_report}, "zzz")
+        baseline.finding_with_fingerprint({"": breaking_report}, "zzz")
 
 
 def test_accepting_an_accepted_finding_is_an_error(file: Path) -> None:
@@ -407,4 +407,4 @@ def test_accepting_an_accepted_finding_is_an_error(file: Path) -> None:
     accept(file, before.findings[0])
 
     with pytest.raises(CompareError, match="is already accepted"):
-        baseline.chosen({"": reviewed(before, file)}, before.findings[0].fingerprint)
+        baseline.finding_with_fingerprint({"": reviewed(before, file)}, before.findings[0].fingerprint)

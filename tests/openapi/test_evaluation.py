@@ -6,7 +6,7 @@ from typing import Any
 
 from fakes.api import receives, report
 from fakes.samples import every
-from infra_openapi.evaluation import shown
+from infra_openapi.evaluation import as_text
 
 
 @every(
@@ -21,7 +21,7 @@ from infra_openapi.evaluation import shown
     ]
 )
 def test_a_value_is_shown_without_the_syntax_of_json_if_possible(value: object, text: str) -> None:
-    assert shown(value) == text
+    assert as_text(value) == text
 
 
 ARRAY: dict[str, Any] = {"type": "array", "prefixItems": [{}]}
@@ -45,12 +45,12 @@ ANY: dict[str, Any] = {"type": "object", "properties": {"a": {}}}
         (
             ARRAY,
             {**ARRAY, "items": False},
-            "set the maximum number of items of the response with status 200 to",
+            "added the maximum number of items 1 to the response with status 200",
         ),
         (
             ARRAY,
             {**ARRAY, "unevaluatedItems": False},
-            "set the maximum number of items of the response with ",
+            "added the maximum number of items 1 to the response with ",
         ),
         (
             {"enum": ["a"]},
@@ -67,8 +67,41 @@ def test_a_message_names_the_changed_object_once(
     assert finding.message.startswith(text)
 
 
+def oauth(**flow: Any) -> dict[str, Any]:
+    scheme = {"type": "oauth2", "flows": {"authorizationCode": {"scopes": {}, **flow}}}
+    return {
+        **receives({"type": "string"}),
+        "security": [{"login": []}],
+        "components": {"securitySchemes": {"login": scheme}},
+    }
+
+
+@every(
+    [
+        ({"tokenUrl": "https://b"}, ["the `tokenUrl`"]),
+        ({"authorizationUrl": "https://b"}, ["the `authorizationUrl`"]),
+        (
+            {"authorizationUrl": "https://b", "tokenUrl": "https://b"},
+            ["the `authorizationUrl` and `tokenUrl`"],
+        ),
+        (
+            {"authorizationUrl": "https://c", "tokenUrl": "https://b"},
+            ["the `tokenUrl`", "the `authorizationUrl`"],
+        ),
+    ]
+)
+def test_a_message_names_the_changed_url_of_an_oauth_flow(flow: dict[str, str], names: list[str]) -> None:
+    urls = {"authorizationUrl": "https://a", "tokenUrl": "https://a"}
+
+    findings = report(oauth(**urls), oauth(**urls | flow)).findings
+
+    assert [finding.message.partition(" from ")[0] for finding in findings] == [
+        f"changed {name} of the flow 'authorizationCode' in the security scheme 'login'" for name in names
+    ]
+
+
 def test_a_long_value_is_cut() -> None:
-    text = shown(["x" * 10_000])
+    text = as_text(["x" * 10_000])
 
     assert text.endswith("…")
     assert len(text) < 1_000

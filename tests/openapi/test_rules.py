@@ -47,7 +47,9 @@ def test_each_finding_has_advice(level: Level) -> None:
 
     assert ids_without(lambda rule: names(rule) <= PLACEHOLDERS) == []
     assert ids_without(lambda rule: advice(rule, level).endswith(".")) == []
-    assert ids_without(lambda rule: (level is Level.INFO) == advice(rule, level).startswith("Nothing")) == []
+    assert (
+        ids_without(lambda rule: (level is Level.INFO) == advice(rule, level).startswith("No action")) == []
+    )
 
 
 #: the verbs with which a message names the change; the message about a limit is not about a change

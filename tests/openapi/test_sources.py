@@ -79,12 +79,12 @@ def test_a_file_is_named_relative_to_the_working_directory(folder: Checks) -> No
 def test_a_reference_outside_the_root_is_an_error(folder: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.write("api/openapi.yaml", SPLIT.format("../common/x.yaml"))
     folder.write("common/x.yaml", PATH)
-    assert open_source("api/openapi.yaml").document.alone is False
+    assert open_source("api/openapi.yaml").document.is_single_file is False
     monkeypatch.chdir(folder.root / "api")
 
     with pytest.raises(CompareError, match="is outside of"):
         open_source("openapi.yaml")
-    assert open_source("openapi.yaml", access=Access(root=folder.root)).document.alone is False
+    assert open_source("openapi.yaml", access=Access(root=folder.root)).document.is_single_file is False
 
 
 # --- git -------------------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ def test_references_are_followed_on_the_same_server(server: Server) -> None:
     server.answers["/api/openapi.yaml"] = (200, {}, SPLIT.format("../common/x.yaml").encode())
     server.answers["/common/x.yaml"] = (200, {}, PATH.encode())
 
-    assert open_source(f"{server.url}/api/openapi.yaml").document.alone is False
+    assert open_source(f"{server.url}/api/openapi.yaml").document.is_single_file is False
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_a_reference_of_a_file_to_a_url_needs_network_access(folder: Checks, ser
     with pytest.raises(CompareError, match="network access is not allowed"):
         open_source("openapi.yaml")
     assert server.asked == []
-    assert open_source("openapi.yaml", access=Access(network=True)).document.alone is False
+    assert open_source("openapi.yaml", access=Access(network=True)).document.is_single_file is False
 
 
 # --- apps ------------------------------------------------------------------------------------------

@@ -79,7 +79,10 @@ def test_an_equivalent_xml_form_gives_no_finding(before: Any, after: Any) -> Non
 @pytest.mark.parametrize("media", ["text/xml", "application/soap+xml; charset=utf-8"])
 def test_every_xml_media_type_is_compared(media: str) -> None:
     assert xml_messages(sent(media, a=TEXT), sent(media, a=named(TEXT, name="b"))) == [
-        "changed the XML form of the property 'a' of the request body from 'element a' to 'element b'"
+        (
+            "changed the XML representation of the property 'a' of the request body from 'element a' to "
+            "'element b'"
+        )
     ]
 
 
@@ -99,7 +102,7 @@ def test_a_change_in_a_recursive_schema_is_one_finding() -> None:
 
     assert xml_messages(tree(), tree(attribute=True)) == [
         (
-            "changed the XML form of the property 'value' of the schema 'Node' in requests from"
+            "changed the XML representation of the property 'value' of the schema 'Node' in requests from"
             " 'element value' to 'attribute value'"
         )
     ]

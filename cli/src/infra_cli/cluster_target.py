@@ -1,4 +1,4 @@
-"""The options with which the commands `infra workflows …` select the cluster and the stack in it."""
+"""The options that select the cluster and the stack, for the commands `infra workflows …`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENGINES = ("kubernetes",)
 
 @frozen
 class ClusterTarget:
-    """The stack that the options select, and the place in which it is deployed."""
+    """The selected stack, and the context and namespace of the cluster in which the stack is deployed."""
 
     target: Target
     context: str
@@ -80,7 +80,7 @@ def cluster_target(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_cluster(
         target: Target, *args: Any, engine: str, context: str, namespace: str, **kwargs: Any
     ) -> Any:
-        del engine  # there is only one
+        del engine  # `kubernetes` is the only engine
         return command(ClusterTarget(target=target, context=context, namespace=namespace), *args, **kwargs)
 
     return with_cluster

@@ -29,8 +29,9 @@ from infra_runtime.messages import STATUS, Nothing, ServiceStatus
 from infra_runtime.plan import Plan
 from infra_runtime.value import frozen
 
-#: The required free disk space in bytes; a new PostgreSQL cluster in development needs about 40 MB.
-SCARCE, TOO_LITTLE = 1 << 30, 100 << 20
+#: Limits of the free disk space in bytes: below `LITTLE_SPACE`, the finding is a note; below
+#: `REQUIRED_SPACE`, the finding is an error. A new PostgreSQL cluster in development needs about 40 MB.
+LITTLE_SPACE, REQUIRED_SPACE = 1 << 30, 100 << 20
 FICLONE = 0x40049409  # Source: ioctl_ficlone(2)
 
 
@@ -65,14 +66,14 @@ def examine(target: Target) -> Iterator[Finding]:
             yield Finding(topic="variables", state="note", text=str(variable))
     plan = resolved.plan if resolved else None
     yield from _programs(resolved)
-    own_ports: set[int] = set()
+    stack_ports: set[int] = set()
     if paths:
         running, services = _running(paths)
-        own_ports = {port for service in services if service.pid for port in service.ports.values()}
+        stack_ports = {port for service in services if service.pid for port in service.ports.values()}
         yield running
         yield from _listening(services)
     if plan:
-        yield from _ports(plan, own_ports)
+        yield from _ports(plan, stack_ports)
     yield _root(plan)
     if paths:
         yield _disk("data", Path(paths.data))
@@ -105,28 +106,28 @@ def _programs(resolved: Resolved | None) -> Iterator[Finding]:
                 state: Literal["wrong", "note"] = "note" if program.optional else "wrong"
                 text = f"{program.name}: {program.problem}"
                 yield Finding(topic=topic, state=state, text=text, hint=program.hint)
-    others = [name for name in catalogue.names() if name not in kinds]
-    lacking = [
+    other_kinds = [name for name in catalogue.names() if name not in kinds]
+    not_installed = [
         name
-        for name in others
+        for name in other_kinds
         if any(not program.path and not program.optional for program in programs(name, None))
     ]
-    installed = ", ".join(name for name in others if name not in lacking) or "none"
-    text = f"installed: {installed}; not installed: {', '.join(lacking) or 'none'}"
-    yield Finding(topic="other kinds", state="note" if lacking else "fine", text=text)
+    installed = ", ".join(name for name in other_kinds if name not in not_installed) or "none"
+    text = f"installed: {installed}; not installed: {', '.join(not_installed) or 'none'}"
+    yield Finding(topic="other kinds", state="note" if not_installed else "fine", text=text)
 
 
 def version(path: Path) -> str:
     """Return the version of a program for output: the first line that `PROGRAM --version` prints."""
     for flag in ("--version", "version"):
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 [path, flag], capture_output=True, text=True, errors="replace", timeout=10, check=False,
                 stdin=subprocess.DEVNULL,
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as error:
             return f"cannot be run: {error}"
-        if done.returncode == 0 and (line := (done.stdout or done.stderr).strip()):
+        if process.returncode == 0 and (line := (process.stdout or process.stderr).strip()):
             return line.splitlines()[0]
     return "does not print its version"
 
@@ -135,7 +136,7 @@ def version(path: Path) -> str:
 
 
 def _running(paths: Paths) -> tuple[Finding, Sequence[ServiceStatus]]:
-    """Return a finding about the stack of this directory, and the services of the running stack."""
+    """Return a finding about the stack of this directory, and the states of its services if it is running."""
     try:
         client = Client.connect(paths)
     except NoStackError:
@@ -152,10 +153,10 @@ def _running(paths: Paths) -> tuple[Finding, Sequence[ServiceStatus]]:
 
 
 def _listening(services: Sequence[ServiceStatus]) -> Iterator[Finding]:
-    """Yield a finding for each port on which a service listens, but which is not in the service's `ports`.
+    """Yield a finding for each listening port that is not in `ports` of its service or not on loopback.
 
-    Such a port is not reserved for the stack, so that two stacks cannot run at the same time. An address
-    outside loopback is reachable from other machines.
+    A port that is not in `ports` is not reserved for the stack, so two stacks with this service cannot run at
+    the same time. An address outside loopback is reachable from other machines.
     """
     table = processes.table().values()
     for service in services:
@@ -170,12 +171,12 @@ def _listening(services: Sequence[ServiceStatus]) -> Iterator[Finding]:
                 text = f"listens on {address}:{port}, which is not in its `ports`"
                 hint = (
                     f"Add the port to `ports` in [services.{service.name}] and refer to it with "
-                    "${port.NAME} in its configuration, or turn the port off."
+                    "${port.NAME} in its configuration, or disable the port."
                 )
                 yield Finding(topic=topic, state="note", text=text, hint=hint)
 
 
-def _ports(plan: Plan, own_ports: set[int]) -> Iterator[Finding]:
+def _ports(plan: Plan, stack_ports: set[int]) -> Iterator[Finding]:
     if plan.ports == "leased":
         text = f"free ports are chosen when the services start (environment {plan.environment})"
         yield Finding(topic="ports", state="fine", text=text)
@@ -183,26 +184,26 @@ def _ports(plan: Plan, own_ports: set[int]) -> Iterator[Finding]:
     for spec in plan.services:
         for name, port in spec.ports.items():
             topic = f"port {port}"
-            holder, denied = None, ""
+            port_user, permission_error = None, ""
             try:
-                holder = None if port in own_ports else taken(port)
+                port_user = None if port in stack_ports else taken(port)
             except PermissionError as error:
-                denied = str(error.strerror)
-            if denied:
-                hint = f"Set `ports` in [services.{spec.name}] to a number from 1024 up."
-                text = f"needed by {spec.name} ({name}): {denied}"
+                permission_error = str(error.strerror)
+            if permission_error:
+                hint = f"Set `ports` in [services.{spec.name}] to a port number of at least 1024."
+                text = f"needed by {spec.name} ({name}): {permission_error}"
                 yield Finding(topic=topic, state="wrong", text=text, hint=hint)
-            elif port in own_ports:
+            elif port in stack_ports:
                 text = f"used by {spec.name} ({name}) of the running stack"
                 yield Finding(topic=topic, state="fine", text=text)
-            elif holder is None:
+            elif port_user is None:
                 yield Finding(topic=topic, state="fine", text=f"free, for {spec.name} ({name})")
             else:
                 hint = (
                     "Stop the program that uses the port, or set another number with `ports` in "
                     f"[services.{spec.name}]."
                 )
-                text = f"needed by {spec.name} ({name}), but used by {holder}"
+                text = f"needed by {spec.name} ({name}), but used by {port_user}"
                 yield Finding(topic=topic, state="wrong", text=text, hint=hint)
 
 
@@ -210,13 +211,15 @@ def _ports(plan: Plan, own_ports: set[int]) -> Iterator[Finding]:
 
 
 def _root(plan: Plan | None) -> Finding:
-    refusing = [spec.name for spec in plan.services if spec.refuses_root] if plan else []
+    other_user_services = [spec.name for spec in plan.services if spec.refuses_root] if plan else []
     if os.geteuid() != 0:
         return Finding(topic="user", state="fine", text=f"uid {os.geteuid()}, not root")
-    names = ", ".join(refusing) or "none"
+    names = ", ".join(other_user_services) or "none"
     if user_namespaces_work():
-        return Finding(topic="user", state="fine", text=f"root; services in a user namespace: {names}")
-    text = f"root, without user namespaces; services as uid {other_user()[0]}: {names}"
+        return Finding(
+            topic="user", state="fine", text=f"root; services that run in a user namespace: {names}"
+        )
+    text = f"root, without user namespaces; services that run as uid {other_user()[0]}: {names}"
     return Finding(topic="user", state="note", text=text)
 
 
@@ -227,20 +230,20 @@ def _disk(topic: str, folder: Path) -> Finding:
     if not os.access(existing, os.W_OK):
         hint = "Choose another folder with --data (data) or INFRA_CACHE (cache)."
         return Finding(topic=topic, state="wrong", text=f"{existing} cannot be written", hint=hint)
-    if free < TOO_LITTLE:
+    if free < REQUIRED_SPACE:
         return Finding(topic=topic, state="wrong", text=text, hint="Free some space on this disk.")
-    return Finding(topic=topic, state="note" if free < SCARCE else "fine", text=text)
+    return Finding(topic=topic, state="note" if free < LITTLE_SPACE else "fine", text=text)
 
 
 def _memory(resolved: Resolved) -> Finding:
-    """Check whether the data of a test's services are in RAM."""
+    """Return a finding: whether the data of services in the environment test are in RAM."""
     if not resolved.tmpfs:
         origin = resolved.provenance["tmpfs"].source
         return Finding(topic="data in RAM", state="note", text=f"no, because tmpfs is false ({origin})")
     if reason := memory.obstacle():
         return Finding(topic="data in RAM", state="note", text=f"no: {reason}")
-    left, where = memory.room()
-    text = f"yes, in {memory.TMPFS}; {where} has {memory.megabytes(left)} of memory left"
+    available, memory_name = memory.room()
+    text = f"yes, in {memory.TMPFS}; {memory_name} has {memory.megabytes(available)} of memory left"
     return Finding(topic="data in RAM", state="fine", text=text)
 
 
@@ -264,17 +267,17 @@ def _reflink(cache: Path, data: Path) -> Finding:
 
 
 def _runtime_folder(paths: Paths) -> Finding:
-    longest = len(os.fsencode(f"{paths.service_run('x' * 16)}/.s.PGSQL.65535"))
+    longest_path = len(os.fsencode(f"{paths.service_run('x' * 16)}/.s.PGSQL.65535"))
     try:
         ownership.make_private_folder(paths.home, shared=True)
     except OSError as error:
         hint = "Choose another folder with INFRA_RUNTIME_DIR."
         return Finding(topic="sockets", state="wrong", text=f"{error.filename}: {error.strerror}", hint=hint)
-    if longest > SOCKET_PATH:
+    if longest_path > SOCKET_PATH:
         text = f"{paths.home} is too long: the path of a socket can have {SOCKET_PATH} bytes"
         hint = "Choose a shorter folder with INFRA_RUNTIME_DIR."
         return Finding(topic="sockets", state="wrong", text=text, hint=hint)
-    return Finding(topic="sockets", state="fine", text=f"{paths.home}, writable for you alone")
+    return Finding(topic="sockets", state="fine", text=f"{paths.home}, writable only for this user")
 
 
 def _existing(folder: Path) -> Path:

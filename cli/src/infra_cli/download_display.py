@@ -14,20 +14,20 @@ _REFRESH_SECONDS = 0.1
 
 @contextmanager
 def progress_line() -> Iterator[Callable[[int, int], None] | None]:
-    """Yield a function that draws the line; None if standard error is not a terminal.
+    """Yield a function that prints the line; yield None if standard error is not a terminal.
 
     The arguments of the function are two numbers of bytes: downloaded so far, and in total (0 if unknown).
     """
     if not sys.stderr.isatty():
         yield None
         return
-    drawn = 0.0
+    last_time = 0.0
 
     def draw(number: int, total: int) -> None:
-        nonlocal drawn
-        now = time.monotonic()
-        if number >= total or now - drawn >= _REFRESH_SECONDS:
-            drawn = now
+        nonlocal last_time
+        current_time = time.monotonic()
+        if number >= total or current_time - last_time >= _REFRESH_SECONDS:
+            last_time = current_time
             share = f"{100 * number // total:3d} %" if total else "     "
             click.echo(
                 f"\r  downloading {share}  {number / 1e6:.1f} of {total / 1e6:.1f} MB ", nl=False, err=True
@@ -36,5 +36,5 @@ def progress_line() -> Iterator[Callable[[int, int], None] | None]:
     try:
         yield draw
     finally:
-        if drawn:
+        if last_time:
             click.echo(err=True)

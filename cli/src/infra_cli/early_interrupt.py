@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import signal
 
-#: the number of SIGINT if the process received SIGINT before the command handles signals itself, or else 0
+#: the signal number of SIGINT if the process has received SIGINT before the command handles signals,
+#: otherwise 0
 received = 0
 
 
 def install() -> None:
-    """Record SIGINT from now on, unless the process ignores SIGINT or already has a handler for it."""
+    """Install the handler that records SIGINT, unless SIGINT is ignored or already has another handler."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _record)
 
 
 def _record(number: int, _frame: object) -> None:
-    global received  # noqa: PLW0603 - a handler has no other place
+    global received  # noqa: PLW0603 - a signal handler cannot return a value
     received = number
     raise KeyboardInterrupt

@@ -35,14 +35,14 @@ class Export:
     as_json: bool
 
     def target_folder(self, root: Path, default: str) -> Path:
-        """Return the folder of the files: `--output`, or the folder `default` beside the stack file."""
+        """Return the folder for the files: `--output`, or the folder `default` next to the stack file."""
         return (self.folder or root / default).absolute()
 
 
 def export_options(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the argument and the options of an export to a command. The command receives an `Export`.
 
-    `default` is the folder in which the command writes files by default.
+    `default` is the default of `--output`, the folder for the files.
     """
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -93,7 +93,7 @@ def export_options(default: str) -> Callable[[Callable[..., Any]], Callable[...,
 
 
 def resolve_environments(target: Target, export: Export, environments: Sequence[str]) -> list[Resolved]:
-    """Return the stack of the environment in `--env`, or without `--env` the stacks of all `environments`."""
+    """Return the stack of the environment `--env`; without `--env`, the stacks of all `environments`."""
     return [
         target.within(environment).resolve(
             *export.services, profile=export.profile, executables=False, variables_required=False
@@ -106,7 +106,7 @@ def resolve_environments(target: Target, export: Export, environments: Sequence[
 def checked(stacks: Sequence[Resolved]) -> Iterator[None]:
     """Check that no stack has a secret in plain text, and add file and line to errors about settings.
 
-    The check of secrets comes first; then errors that the `with` block raises get the file and the line.
+    The secrets are checked before the `with` block runs. Errors that the block raises get the file and line.
     """
     from infra_runtime.engines.project import check_secrets, located
 
@@ -132,46 +132,52 @@ def write(
     """Write the files of an export to a folder, and print their changes; `files` maps relative path to text.
 
     With `--check`, the files are only compared. `secrets` are the names of the files with random content in
-    the folder `secrets_folder`, by default `secrets`; existing files are not changed. `start` is the command
-    that starts the stack. If `complete` is false, generated files of other exports stay in the folder.
+    the folder `secrets_folder`, by default `secrets`; existing secret files are not changed. `start` is the
+    command that starts the stack. If `complete` is false, generated files of other exports stay in the
+    folder.
 
     Raises `ExportError` if a file is not up to date, or cannot be written.
     """
     from infra_runtime.engines import output as files_on_disk
 
     secrets_folder = secrets_folder or files_on_disk.SECRETS
-    made: Sequence[str] = []
+    created_secrets: Sequence[str] = []
     if export.check:
         changes = files_on_disk.changes(folder, files, engine, complete=complete)
     else:
         changes = files_on_disk.write(folder, files, engine, force=export.force, complete=complete)
-        made = files_on_disk.make_secrets(folder / secrets_folder, secrets)
+        created_secrets = files_on_disk.make_secrets(folder / secrets_folder, secrets)
     if export.as_json:
         states = [{"path": change.path, "state": change.state} for change in changes]
-        document = {"folder": str(folder), "files": states, "secrets": list(made), "notes": list(notes)}
+        document = {
+            "folder": str(folder),
+            "files": states,
+            "secrets": list(created_secrets),
+            "notes": list(notes),
+        }
         output.say_json(document)
     else:
         removed = "stale" if export.check else "removed"
         rows = [(removed if change.state == "stale" else change.state, change.path) for change in changes]
-        rows += [("made", f"{secrets_folder}/{name}") for name in made]
-        for line in output.columns([(state, str(shown(folder / path))) for state, path in rows]):
+        rows += [("created", f"{secrets_folder}/{name}") for name in created_secrets]
+        for line in output.columns([(state, str(display_path(folder / path))) for state, path in rows]):
             output.say(line)
         for note in notes:
             output.note(note)
-    outdated = [change.path for change in changes if change.state != "unchanged"]
-    if export.check and outdated:
-        problem = f"these files are not up to date: {', '.join(outdated)}"
+    outdated_paths = [change.path for change in changes if change.state != "unchanged"]
+    if export.check and outdated_paths:
+        problem = f"these files are not up to date: {', '.join(outdated_paths)}"
         raise ExportError(str(folder), problem, f"Run `infra export {engine}` to update them.")
     if start and not export.check and not export.as_json:
         output.say(f"Start the exported stack with `{start}`.")
 
 
-def shown(path: Path) -> Path:
-    """Return a path for output: relative if it is below the working directory, otherwise unchanged."""
+def display_path(path: Path) -> Path:
+    """Return a path for output: relative to the working directory if the path is below this directory."""
     cwd = Path.cwd()
     return path.relative_to(cwd) if path.is_relative_to(cwd) else path
 
 
 def quoted(path: Path) -> str:
     """Return a path for output as one word of a shell command."""
-    return shlex.quote(str(shown(path)))
+    return shlex.quote(str(display_path(path)))

@@ -10,8 +10,8 @@ from infra_runtime.host.sparse_file import first_data
 
 #: The seconds between two reads of a file.
 POLL_INTERVAL = 0.1
-#: The number of bytes at the end of a file in which the last line end is searched.
-LONGEST = 1 << 20
+#: The maximum number of bytes at the end of a file that are searched for the last line end.
+MAX_TAIL = 1 << 20
 
 
 class Follower:
@@ -27,7 +27,7 @@ class Follower:
         self._read: dict[Path, int] = {}
 
     def skip(self) -> dict[Path, int]:
-        """Skip all complete lines that the files contain now; return a mapping from file to skipped bytes."""
+        """Skip all complete lines of the files; return, for each file, the number of skipped bytes."""
         self._read |= {path: _last_line_end(path) for path in self._paths()}
         return dict(self._read)
 
@@ -50,7 +50,7 @@ class Follower:
             return []
         try:
             with path.open("rb") as file:
-                # A hole in the file is skipped: the lines that were there have been removed from the disk.
+                # A hole in the file is skipped: the lines in the hole have been removed from the disk.
                 read = first_data(file.fileno(), read)
                 file.seek(read)
                 block = file.read(max(size - read, 0))
@@ -66,7 +66,7 @@ def _last_line_end(path: Path) -> int:
     if not size:
         return 0
     with path.open("rb") as file:
-        start = file.seek(max(size - LONGEST, 0))
+        start = file.seek(max(size - MAX_TAIL, 0))
         return start + file.read(size - start).rfind(b"\n") + 1
 
 

@@ -24,7 +24,7 @@ def require_watchfiles() -> None:
 
 
 def globs_of(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """Return a mapping from service to its `watch` globs (patterns of file names), if it has globs."""
+    """Return the `watch` globs (patterns of file names) of each service that has globs."""
     return {spec.name: spec.watch for spec in plan.services if spec.watch}
 
 
@@ -51,15 +51,19 @@ def affected_services(changed: Iterable[str], root: Path, globs: Mapping[str, Se
 
 
 def folders(root: Path, globs: Iterable[str]) -> list[Path]:
-    """Return the folders in which files must be watched for these globs.
+    """Return the folders that must be watched for these globs.
 
-    These are the parts of the globs before the first wildcard; a folder inside another watched folder is
-    omitted.
+    The folder of a glob is its path before the first wildcard, or the nearest parent of this path that
+    exists. A folder inside another watched folder is omitted.
     """
     candidates = set()
     for glob in globs:
-        fixed = re.split(r"[*?]", glob, maxsplit=1)[0]
-        folder = root / (fixed if "/" not in fixed or fixed.endswith("/") else fixed.rpartition("/")[0])
+        path_before_wildcard = re.split(r"[*?]", glob, maxsplit=1)[0]
+        folder = root / (
+            path_before_wildcard
+            if "/" not in path_before_wildcard or path_before_wildcard.endswith("/")
+            else path_before_wildcard.rpartition("/")[0]
+        )
         while not folder.is_dir():
             folder = folder.parent
         candidates.add(folder)
@@ -71,8 +75,8 @@ def folders(root: Path, globs: Iterable[str]) -> list[Path]:
 class Watcher:
     """A thread that restarts services when their files change.
 
-    At exit, the interpreter waits for the thread for about 50 ms, because a thread that is ended while it
-    runs native code can crash the interpreter.
+    The thread is not a daemon thread, so the interpreter waits at exit (about 50 ms) until the thread has
+    ended. The end of a daemon thread in native code can crash the interpreter.
     """
 
     def __init__(self, paths: Paths, root: Path, globs: Mapping[str, Sequence[str]]) -> None:
@@ -85,7 +89,7 @@ class Watcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Request the end of the thread that watches the files; the thread ends after its current step."""
+        """Stop watching the files: the thread ends after its current step."""
         self._stop.set()
 
     def _run(self) -> None:
@@ -106,4 +110,4 @@ class Watcher:
         except NoStackError:
             self._stop.set()
         except InfraError as error:
-            output.complain(error)
+            output.print_error(error)

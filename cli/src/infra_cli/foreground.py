@@ -24,8 +24,8 @@ from infra_runtime.messages import Event
 from infra_runtime.plan import Plan
 from infra_runtime.value import frozen
 
-#: The seconds that the guardian (the process that stops the services after a crash of the supervisor) needs
-#: at most.
+#: The maximum number of seconds that the guardian needs. The guardian is the process that stops the services
+#: after a crash of the supervisor.
 GUARDIAN_TIMEOUT = 5.0
 EMPTY_STACK_HINT = (
     "Give a service as argument, skip fewer services, or add services to `use` in the stack file."
@@ -48,7 +48,7 @@ def run(target: Target, options: UpOptions, *, as_json: bool) -> int:
     """Start a stack, wait until it is stopped or detach from it, and return the exit code."""
     if options.watch:
         require_watchfiles()
-    began = time.perf_counter()
+    start_time = time.perf_counter()
     stack: ReportedStack | None = None
     with Interrupts() as interrupts:
         try:
@@ -62,7 +62,7 @@ def run(target: Target, options: UpOptions, *, as_json: bool) -> int:
                 for remark in resolved.remarks:
                     output.note(remark)
                 stack = ReportedStack(resolved, make_report(names, as_json=as_json))
-            stack.start(resolved, options, began)
+            stack.start(resolved, options, start_time)
             interrupts.check()
             if not options.detach:
                 return stack.wait_for_end(resolved.plan if options.watch else None)
@@ -93,7 +93,7 @@ class ReportedStack:
         self.shared = False
         self._supervisor = processes.look(self._stack.status().pid)
 
-    def start(self, resolved: Resolved, options: UpOptions, began: float) -> None:
+    def start(self, resolved: Resolved, options: UpOptions, start_time: float) -> None:
         """Start the services of a resolved stack, and print their events and addresses.
 
         Raises the first failure of a service. With `watch`, no failure is raised, because a change of a file
@@ -105,11 +105,11 @@ class ReportedStack:
         self.shared = status.stay or status.leases > 1
         ends = bool(outcome.failures) and not options.watch
         how_to_stop = "" if ends else self._how_to_stop(options)
-        self._report.ready(outcome, time.perf_counter() - began, how_to_stop=how_to_stop)
+        self._report.ready(outcome, time.perf_counter() - start_time, how_to_stop=how_to_stop)
         if not options.watch:
             raise_failures(outcome.failures)
         for failed in outcome.failures:
-            output.complain(failure(failed))
+            output.print_error(failure(failed))
 
     def _how_to_stop(self, options: UpOptions) -> str:
         if options.detach:
@@ -152,31 +152,34 @@ class ReportedStack:
         return 0
 
     def finish(self) -> None:
-        """End the lease. If it was the last lease, wait for the stop, and print the result of the leak check.
+        """End the lease. If it was the last lease, wait until the stack is stopped, and print the leak check.
 
-        Ctrl-C during the wait kills the supervisor.
+        The leak check lists the processes, ports and sockets that are left. Ctrl-C during the wait kills the
+        supervisor.
         """
         if self._has_ended:
             return
         try:
-            proof = self._stack.finish()
+            leak_check = self._stack.finish()
         except KeyboardInterrupt:
             if self._supervisor:
                 processes.send(self._supervisor, signal.SIGKILL)
-                remains.end_unsupervised(self._paths)  # the guardian may have been killed too
+                remains.end_unsupervised(
+                    self._paths
+                )  # the guardian may have been killed together with the supervisor
             self._check_leaks()
         except SupervisorError:
             if self._supervisor and processes.started(self._supervisor.pid) == self._supervisor.started:
                 raise  # the supervisor is running, but does not answer
             self._check_leaks()
         else:
-            if proof is None:
+            if leak_check is None:
                 output.note(
                     "the stack keeps running, because another client has a lease or because the stack is "
                     "detached"
                 )
             else:
-                self._report_leaks(proof)
+                self._report_leaks(leak_check)
 
     def _check_leaks(self) -> None:
         """Print which processes, ports and sockets of the stopped stack are left.
@@ -184,14 +187,14 @@ class ReportedStack:
         If the supervisor was killed, the function first waits until the guardian has stopped the services.
         """
         deadline = time.monotonic() + GUARDIAN_TIMEOUT
-        while not (proof := check_leaks(self._paths)).clean and time.monotonic() < deadline:
+        while not (leak_check := check_leaks(self._paths)).clean and time.monotonic() < deadline:
             time.sleep(0.01)
-        self._report_leaks(proof)
+        self._report_leaks(leak_check)
 
-    def _report_leaks(self, proof: LeakCheck) -> None:
-        self._report.proof(proof)
-        if not proof.clean:
-            raise LeftoverError(list(proof.left))
+    def _report_leaks(self, leak_check: LeakCheck) -> None:
+        self._report.proof(leak_check)
+        if not leak_check.clean:
+            raise LeftoverError(list(leak_check.left))
 
 
 def _ended(events: Sequence[Event]) -> bool:

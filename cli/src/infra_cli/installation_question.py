@@ -23,11 +23,11 @@ _YES = frozenset({"1", "true", "yes", "on"})
 
 
 def install_missing(resolved: Resolved, error: BinaryMissingError, *, allowed: bool, may_ask: bool) -> bool:
-    """Install the executables that a plan needs but that are missing; return whether they were installed.
+    """Install the missing executables of a plan; return whether they were installed.
 
-    The installation is allowed by the option `--install` (`allowed`), by INFRA_INSTALL=1, or in a terminal by
-    the answer to a question. In CI, the command does not ask. If the executables are not installed although
-    recipes exist, the hint of `error` names the ways to install them.
+    The option `--install` (`allowed`), INFRA_INSTALL=1 or, in a terminal, the answer to a question allows the
+    installation. In CI, the command does not ask. If recipes exist but the installation is not allowed, the
+    hint of `error` explains how to install the executables.
 
     Raises `InstallError` or `IntegrityError` if the installation fails.
     """
@@ -35,20 +35,24 @@ def install_missing(resolved: Resolved, error: BinaryMissingError, *, allowed: b
 
     missing = missing_executables.missing(resolved)
     root = Path(resolved.plan.root)
-    chosen = missing_executables.installable(missing, root)
-    if not chosen:
+    installable = missing_executables.installable(missing, root)
+    if not installable:
         return False
     question = "Install them in the folder of this user, without root?"
-    if not _is_allowed(chosen, "programs", question, allowed=allowed, may_ask=may_ask):
-        error.hint += " `infra runtime up --install` or INFRA_INSTALL=1 installs it before the start."
+    if not _is_allowed(installable, "programs", question, allowed=allowed, may_ask=may_ask):
+        error.hint += (
+            " `infra runtime up --install` or INFRA_INSTALL=1 installs missing executables before the start."
+        )
         return False
     with progress_line() as progress:
-        missing_executables.install(chosen, root, report=output.note, progress=progress)
+        missing_executables.install(installable, root, report=output.note, progress=progress)
     return True
 
 
 def pull_missing(resolved: Resolved, *, allowed: bool, may_ask: bool) -> bool:
-    """Download missing images if `install_missing` would be allowed to install; return whether it was done.
+    """Download missing images if this is allowed (see `install_missing`).
+
+    Return whether they were downloaded.
 
     Raises `InstallError` if a download fails.
     """
@@ -63,7 +67,7 @@ def pull_missing(resolved: Resolved, *, allowed: bool, may_ask: bool) -> bool:
 
 
 def _is_allowed(items: Sequence[object], noun: str, question: str, *, allowed: bool, may_ask: bool) -> bool:
-    """Return whether the missing `items` may be installed, and print them if so.
+    """Return whether the missing `items` may be installed; if so, print the items.
 
     `allowed` and INFRA_INSTALL allow the installation. Otherwise the user is asked if `may_ask` is true and
     the program runs in a terminal outside CI; the items are then printed before the question.

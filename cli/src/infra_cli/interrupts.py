@@ -26,7 +26,7 @@ class Interrupts:
 
     @property
     def exit_code(self) -> int:
-        """Return the exit code with which a shell reports that the last signal has ended a program."""
+        """Return the exit code that a shell uses for a program that the last received signal has ended."""
         return 128 + (self.number or signal.SIGINT)
 
     @contextmanager

@@ -13,10 +13,10 @@ REFRESHES_PER_SECOND = 10.0
 
 @contextmanager
 def live(lines: Callable[[], list[str]], *, keep: bool = False) -> Iterator[None]:
-    """Draw the lines that the function `lines` returns, repeatedly until the `with` block ends.
+    """Print the lines that the function `lines` returns, repeatedly until the `with` block ends.
 
-    With `keep`, the last lines stay on the screen. The function `lines` is called in another thread. If it
-    raises an `InfraError`, the previous lines are drawn again.
+    If `keep` is true, the last lines stay on the screen. The function `lines` is called in another thread. If
+    `lines` raises an `InfraError`, the previous lines are printed again.
     """
     from rich.console import Console
     from rich.live import Live

@@ -1,4 +1,4 @@
-"""The two places of log lines: the files in the data directory, and the stream of a log forwarder."""
+"""The two sources of log lines: the files in the data directory, and the stream of a log forwarder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class StreamError(InfraError):
-    """The error that log lines cannot be read from the stream."""
+    """Raised if log lines cannot be read from the stream of the log forwarder."""
 
     hint = "`infra runtime logs` without `--from stream` reads the log files."
 
@@ -32,7 +32,7 @@ class StreamError(InfraError):
 
 
 class Source(Protocol):
-    """The interface of a place from which log lines are read."""
+    """The interface of a source of log lines: the log files or the stream."""
 
     services: list[str]
 
@@ -41,7 +41,7 @@ class Source(Protocol):
         ...
 
     def following(self) -> Iterator[Line]:
-        """Yield each line that is added after the lines of `lines`; the iterator does not end."""
+        """Yield each line that is added after the last line of `lines`; the iterator does not end."""
         ...
 
 
@@ -67,7 +67,7 @@ class Files:
         return merged(self._folder, ends or dict.fromkeys(self.services), since)
 
     def following(self) -> Iterator[Line]:
-        """Yield each line that is written after the lines of `lines`, with the time at which it is read."""
+        """Yield each line that is written after the last line of `lines`; its time is the time of reading."""
         return (Line(time.time(), path.stem, text) for path, text in self._follower.lines())
 
     def _paths(self) -> list[Path]:
@@ -76,7 +76,7 @@ class Files:
 
 
 class Stream:
-    """The stream to which the log forwarder of a running stack copies the lines."""
+    """The stream of a running stack: the log forwarder copies all log lines to this stream."""
 
     def __init__(self, reader: Reader, names: Sequence[str]) -> None:
         self._reader, self._names = reader, names
@@ -87,7 +87,7 @@ class Stream:
         return self._reader.merged(self.services, since)
 
     def following(self) -> Iterator[Line]:
-        """Yield each line that is added to the stream after the lines of `lines`."""
+        """Yield each line that is added to the stream after the last line of `lines`."""
         return self._reader.following(self._names)
 
 

@@ -102,7 +102,7 @@ GROUPS = {
 }
 #: command outside of the groups → module
 SINGLE_COMMANDS: Mapping[str, str] = {"tools": "infra_cli.commands.tools"}
-#: command → its full name, of the first group that has such a command
+#: command → its full name; if several groups have the command, the full name in the first of these groups
 PATHS = {
     **{name: f"infra {name}" for name in SINGLE_COMMANDS},
     **{
@@ -111,7 +111,7 @@ PATHS = {
         for name in commands
     },
 }
-#: The exit codes with which a shell reports that SIGINT or SIGPIPE has ended a program.
+#: The exit codes that a shell uses for a program that SIGINT or SIGPIPE has ended.
 INTERRUPTED, BROKEN_PIPE = 130, 141
 
 
@@ -163,7 +163,7 @@ class Root(usage_errors.Group):
                 import traceback
 
                 traceback.print_exc()
-            output.complain(error)
+            output.print_error(error)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
@@ -172,7 +172,7 @@ class Root(usage_errors.Group):
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            output.complain(InfraError(f"the output could not be written: {error.strerror}"))
+            output.print_error(InfraError(f"the output could not be written: {error.strerror}"))
             ctx.exit(InfraError.exit_code)
         return code
 

@@ -23,23 +23,23 @@ COLOURS = {
 #: the colours of service names in logs, in the order of the services
 PREFIXES = ("cyan", "magenta", "green", "yellow", "blue", "bright_cyan", "bright_magenta", "bright_green")
 
-#: a pattern that matches a command for the running stack in a text for users
+#: matches a command `infra runtime …` in a message
 _COMMAND = re.compile(r"`infra runtime ([a-z]+)([^`]*)`")
-#: the key of the options in click's context
+#: the key of the function of `select_stack` in click's context
 _OPTIONS = "infra_cli.output.options"
 
 
 def select_stack(options: Callable[[str], str]) -> None:
-    """Store the function that returns the options, such as `--data`, with which a command selects the stack.
+    """Store the function that returns the options that select the stack, such as `--data`, for a command.
 
-    `commands` calls the function with the name of each command in a message, so that a copied command works
-    on the same stack. The function is stored for the running invocation of `infra`.
+    `commands` calls this function with the name of each command in a message, so that a copied command
+    selects the same stack. The function is stored until the end of the current `infra` command.
     """
     click.get_current_context().meta[_OPTIONS] = options
 
 
 def commands(text: str) -> str:
-    """Return a text whose `infra runtime …` commands select the stack of the running command."""
+    """Return a text; each `infra runtime …` command in the text gets the options that select the stack."""
 
     context = click.get_current_context(silent=True)
     options_of = context.meta.get(_OPTIONS) if context else None
@@ -53,7 +53,7 @@ def commands(text: str) -> str:
 
 
 def is_terminal() -> bool:
-    """Return whether standard output is a terminal in which the cursor can be moved."""
+    """Return whether standard output is a terminal that supports moving the cursor."""
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
@@ -70,7 +70,7 @@ def styled(text: str, colour: str | None = None, *, bold: bool = False, dim: boo
 
 
 def say(text: str = "") -> None:
-    """Print a line on standard output and flush it, so that a program can read the line from a pipe."""
+    """Print a line on standard output and flush the output, so a program can read the line at once."""
     click.echo(text, color=has_colour())
 
 
@@ -89,12 +89,12 @@ def flush() -> None:
     sys.stdout.flush()
 
 
-def complain(error: InfraError | OpenApiError) -> None:
+def print_error(error: InfraError | OpenApiError) -> None:
     """Print the message, the notes and the hint of an error on standard error."""
     label = click.style("error", fg="red", bold=True) if sys.stderr.isatty() and has_colour() else "error"
     click.echo(f"infra: {label}: {error}", err=True)
-    for additional in getattr(error, "__notes__", ()):
-        click.echo(f"infra: {label}: {additional}", err=True)
+    for error_note in getattr(error, "__notes__", ()):
+        click.echo(f"infra: {label}: {error_note}", err=True)
     if error.hint:
         click.echo(f"  hint: {commands(error.hint)}", err=True)
 
@@ -102,7 +102,7 @@ def complain(error: InfraError | OpenApiError) -> None:
 def columns(rows: Iterable[Sequence[str]], *, header: Sequence[str] = ()) -> list[str]:
     """Return rows of a table as lines with aligned columns.
 
-    Colours do not count for the width, and the last column is not padded.
+    The escape sequences of colours do not count for the width, and the last column is not padded.
     """
     table = [tuple(row) for row in rows]
     if header and table:

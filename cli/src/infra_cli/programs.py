@@ -41,25 +41,25 @@ def programs(service: str, resolved: Resolved | None, *, kind: str = "") -> Iter
             yield Program(name=binary.name, optional=binary.optional, path=path)
 
 
-def binary(program: str, known: Mapping[str, Recipe]) -> binaries.Binary:
-    """Return the description with which an executable is searched; `known` are all recipes by name.
+def binary(program: str, recipes: Mapping[str, Recipe]) -> binaries.Binary:
+    """Return the description of an executable for the search; `recipes` are all recipes by name.
 
-    A program that no kind describes is searched in the places of a program of the same recipe, such as a
-    client beside its server.
+    If no kind describes the program, the description of another program of its recipe is used: a client, for
+    example, is searched in the same folders as its server.
     """
-    described = _described()
-    if program in described:
-        return described[program]
-    recipe = providing(program, known.values())
-    for other in recipe.programs if recipe else ():
-        if neighbour := described.get(other):
-            return replace(neighbour, name=program, aliases=(), oldest=0, optional=False)
+    descriptions = _described()
+    if program in descriptions:
+        return descriptions[program]
+    recipe = providing(program, recipes.values())
+    for recipe_program in recipe.programs if recipe else ():
+        if description := descriptions.get(recipe_program):
+            return replace(description, name=program, aliases=(), oldest=0, optional=False)
     return binaries.Binary(name=program)
 
 
 @functools.cache
 def _described() -> Mapping[str, binaries.Binary]:
-    """Return a mapping from name to executable of all kinds, without those that are modules of Python."""
+    """Return the executables of all kinds by name, except Python modules."""
     entries = (catalogue.entry(kind) for kind in catalogue.names())
     return {binary.name: binary for entry in entries for binary in entry.binaries if not binary.module}
 

@@ -34,11 +34,11 @@ def await_ready(target: Target, names: Sequence[str], seconds: float, *, as_json
     """
     deadline = time.monotonic() + seconds
     while True:
-        left = max(deadline - time.monotonic(), 0.001)
+        remaining_seconds = max(deadline - time.monotonic(), 0.001)
         try:
             with closing(Client.connect(target.paths())) as client:
-                outcome = client.call(WAIT, Wait(services=tuple(names), timeout=left))
-            pending = _at_rest(outcome, names)
+                outcome = client.call(WAIT, Wait(services=tuple(names), timeout=remaining_seconds))
+            pending = _not_ready(outcome, names)
             if not pending:
                 break
         except NoStackError as error:
@@ -55,8 +55,8 @@ def await_ready(target: Target, names: Sequence[str], seconds: float, *, as_json
     print_outcome(outcome, as_json=as_json)
 
 
-def _at_rest(outcome: Outcome, names: Sequence[str]) -> dict[str, str]:
-    """Return the phases of those services in `names` that are neither ready nor failed, such as stopped ones.
+def _not_ready(outcome: Outcome, names: Sequence[str]) -> dict[str, str]:
+    """Return the phases of those services in `names` that are neither ready nor failed, such as `stopped`.
 
     `outcome` is the answer to the request `WAIT`, so no service is still starting.
     """

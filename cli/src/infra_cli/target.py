@@ -1,4 +1,4 @@
-"""The options `--directory`, `--env` and `--data`, with which the user of a command selects a stack."""
+"""The options `--directory`, `--env` and `--data`, which select the stack of a command."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ class Target:
         folders = [folder for parent in parents for folder in (parent, *plan_folders(parent))]
         stacks = []
         for paths in (Paths(str(folder)) for folder in folders):
-            with suppress(OSError):  # a folder of another user is not a stack of this one
+            with suppress(OSError):  # a folder of another user cannot be a stack of this user
                 if paths.data != self.paths().data and file_lock.is_held(paths.lock):
                     stacks.append(paths.data)
         return stacks
 
     def options(self, command: str) -> str:
-        """Return the options with which a command in any terminal selects this stack; may be empty."""
+        """Return the options that select this stack in any terminal; empty if no option is needed."""
         variables = {"INFRA_ENV", "INFRA_DATA"} & os.environ.keys()
         if not (self.directory or self.environment or self.data or variables):
             return ""
@@ -102,7 +102,7 @@ class Target:
         return stack_file.find((self.directory or Path.cwd()).resolve())
 
     def service_tables(self) -> dict[str, dict[str, Any]]:
-        """Return the tables below `services` in the stack file, without any processing."""
+        """Return the tables below `services` as they are in the stack file."""
         file = self.stack_file()
         services = file.values.get("services") if file else None
         return services if isinstance(services, dict) else {}
@@ -115,7 +115,7 @@ class Target:
             output.note(str(variable))
 
     def resolve(self, *names: str, **options: Any) -> Resolved:
-        """Return the resolved plan of the selected stack; `names` restricts the plan to these services."""
+        """Return the resolved plan of the selected stack; if `names` is given, the plan of these services."""
         from infra_runtime.config.resolve import resolve
 
         return resolve(

@@ -27,7 +27,7 @@ class Lines:
     """A report of `infra runtime up` that prints one line for each event in `PRINTED_EVENTS`."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._began = time.perf_counter()
+        self._start_time = time.perf_counter()
         self._width = max(map(len, names), default=0)
         self._is_up = False
 
@@ -39,7 +39,7 @@ class Lines:
     def event(self, event: Event) -> None:
         """Print a line for an event of the stack if `PRINTED_EVENTS` contains the event."""
         if event.event in PRINTED_EVENTS:
-            after = f"{time.perf_counter() - self._began:8.2f} s"
+            after = f"{time.perf_counter() - self._start_time:8.2f} s"
             name, reason = event.service or "infra", event.reason
             line = f"{output.styled(after, dim=True)}  {name:{self._width}}  {output.phase(event.event)}"
             output.say(f"{line}: {reason}" if reason else line)
@@ -79,7 +79,7 @@ class LiveReport(Lines):
     def starting(self, paths: Paths) -> Iterator[Listener]:
         """Draw the phase of each service (waiting, starting, ready, …), read on a separate connection.
 
-        The phases contain what the events of the start would report, so the events are ignored.
+        The events of the start are not printed, because the phases contain the same information.
         """
         with (
             closing(Client.connect(paths)) as client,
@@ -122,7 +122,7 @@ Report: TypeAlias = Lines | JsonReport
 def make_report(names: Iterable[str], *, as_json: bool) -> Report:
     """Return the report of `infra runtime up` for these services.
 
-    The report is printed as JSON, with a live display (in a terminal), or as plain lines.
+    The report is JSON if `as_json` is true, otherwise a live display (in a terminal) or plain lines.
     """
     if as_json:
         return JsonReport()

@@ -35,7 +35,10 @@ class Group(click.Group):
 
     def _suggestion(self, ctx: click.Context, name: str) -> str:
         own_commands = self.list_commands(ctx)
-        full_names = {**self.all_commands, **{own: f"{ctx.command_path} {own}" for own in own_commands}}
+        full_names = {
+            **self.all_commands,
+            **{command: f"{ctx.command_path} {command}" for command in own_commands},
+        }
         with_prefix = [command for command in full_names if command.startswith(name)]
         similar = with_prefix[0] if with_prefix else close_match(name, full_names)
         if similar:
@@ -50,7 +53,7 @@ def report(error: click.UsageError) -> None:
         infra_error.hint = (
             f"`{error.ctx.command_path} --help` prints the arguments and options of the command."
         )
-    output.complain(infra_error)
+    output.print_error(infra_error)
 
 
 def _message(error: click.UsageError) -> str:

@@ -18,9 +18,10 @@ from infra_runtime.errors import ConfigurationError, SupervisorError, UnknownSer
 from infra_runtime.manifest import DASHBOARD
 from infra_runtime.messages import ENDPOINTS, STATUS, Nothing, ServiceEndpoint
 
-#: seconds that the dashboard has for its answer; its process starts at this request
-_PATIENCE = 60.0
-#: exports with the address of a web page, in the order in which they are tried; `url` may be no web page
+#: the maximum number of seconds to wait for the answer of the dashboard; the request starts its process
+_TIMEOUT = 60.0
+#: the exports that can contain the address of a web page, the preferred export first; `url` can be another
+#: address
 _PAGES = ("ui_url", "web_url", "inbox_url", "management_url", "admin_url", "url")
 
 
@@ -63,10 +64,10 @@ def open_browser(address: str) -> None:
 
     Raises `ConfigurationError` if no browser can be started.
     """
-    opened = address
+    opened_address = address
     if urlsplit(address).fragment:
-        opened = _redirecting_file(address).as_uri()
-    if not webbrowser.open(opened):
+        opened_address = _redirecting_file(address).as_uri()
+    if not webbrowser.open(opened_address):
         raise ConfigurationError(
             "no browser can be started on this machine",
             hint="`infra runtime open --print` prints the address.",
@@ -88,7 +89,7 @@ def _redirecting_file(address: str) -> Path:
 
 def _login_link(service: str, endpoint: ServiceEndpoint, role: str) -> str:
     location = urlsplit(endpoint.exports["api_url"])
-    connection = http.client.HTTPConnection(location.netloc, timeout=_PATIENCE)
+    connection = http.client.HTTPConnection(location.netloc, timeout=_TIMEOUT)
     try:
         connection.request(
             "POST", f"{LOGIN_LINKS}?role={role}", headers={KEY_HEADER: endpoint.exports["key"]}
@@ -101,5 +102,5 @@ def _login_link(service: str, endpoint: ServiceEndpoint, role: str) -> str:
     finally:
         connection.close()
     if response.status != HTTPStatus.CREATED:
-        raise SupervisorError(f"{service} refused the request for a login link: {answer.get('detail')}")
+        raise SupervisorError(f"{service} rejected the request for a login link: {answer.get('detail')}")
     return str(answer["url"])

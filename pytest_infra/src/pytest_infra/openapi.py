@@ -107,7 +107,7 @@ class OpenapiSnapshot:
             names = ", ".join(api_settings.name for api_settings in declared)
             raise ValueError(f"the stack file declares several APIs; select one with `api=`: {names}")
         directory, name = file.path.parent if file else self._directory, str(snapshot or SNAPSHOT)
-        return directory, name, Policy(accepted=baseline.beside(name, directory))
+        return directory, name, Policy(accepted=baseline.default_path(name, directory))
 
 
 def _declares(file: StackFile | None) -> bool:

@@ -3,12 +3,13 @@
     report = compare(load("main.yaml"), load("openapi.yaml"))
     report.verdict      # "compatible", "warning" or "breaking"
 
-`load` returns the document in a file, with the files that it refers to. `parse` returns the document in a
-string (JSON or YAML) or in Python dictionaries and lists. Both raise `CompareError` if the document cannot be
-read. The package does not depend on services, the command line or pytest.
+`load` reads a document from a file, and also reads the files to which the document refers. `parse` reads a
+document from a string (JSON or YAML) or from Python dictionaries and lists. Both functions raise
+`CompareError` if the document cannot be read. The package does not depend on services, the command line or
+pytest.
 
-The module of a name is imported when the name is used for the first time, so that importing only
-`infra_openapi.errors` is fast.
+The module that defines a name is imported when the name is used for the first time. Importing only
+`infra_openapi.errors` is therefore fast.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ __all__ = [
     "parse",
 ]
 
-#: name → the module that defines it, unless it is `finding`
-_ELSEWHERE = {
+#: public name → the module that defines the name; names without a row are in the module `finding`
+_MODULES = {
     "PRESETS": "comparison",
     "RULES": "rules",
     "CompareError": "errors",
@@ -65,4 +66,4 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, 'finding')}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'finding')}"), name)

@@ -1,7 +1,7 @@
 """Read the file of accepted findings, add entries, and apply the file to a report.
 
-The file is a YAML list. A new entry is appended as text, so that a diff shows only the new entry, and
-comments are kept.
+The file is a YAML list. A new entry is appended as text: comments in the file do not change, and a diff shows
+only the new entry.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ HEADER = """\
 # Accepted findings of `infra dev api-check`. Review each new entry, because it allows a breaking change.
 """
 SUFFIX = ".accepted.yaml"
-_NEEDED = ("fingerprint", "reason", "owner")
-_KNOWN = (*_NEEDED, "rule", "change", "accepted", "until")
+_REQUIRED_KEYS = ("fingerprint", "reason", "owner")
+_KNOWN_KEYS = (*_REQUIRED_KEYS, "rule", "change", "accepted", "until")
 
 
-def beside(source: str, directory: Path) -> Path | None:
+def default_path(source: str, directory: Path) -> Path | None:
     """Return the default path for the accepted findings: `openapi.accepted.yaml` for `openapi.json`.
 
-    The result is None if the document is not a file.
+    The result is None if the document is read neither from a file nor from a git revision.
     """
     kind = kind_of(source, directory)
     if kind not in {Kind.FILE, Kind.GIT}:
@@ -44,8 +44,8 @@ def read(path: Path) -> tuple[Acceptance, ...]:
     """Return the entries in the file of accepted findings; an empty tuple if the file does not exist.
 
     Raises:
-        CompareError: an entry is invalid. Such an entry is not ignored, because a typing error could then
-            change what is accepted: with a misspelt `until`, an entry would never expire.
+        CompareError: an entry is invalid. Invalid entries are not ignored: an entry with a misspelt `until`,
+            for example, would never expire.
     """
     if not path.exists():
         return ()
@@ -60,7 +60,7 @@ def read(path: Path) -> tuple[Acceptance, ...]:
     if entries is None:
         return ()
     if not isinstance(entries, list):
-        raise CompareError(name, "the file is not a list of accepted findings", 1)
+        raise CompareError(name, "the file is not a YAML list of accepted findings", 1)
     locations = marks or {}
     entries_by_fingerprint: dict[str, Acceptance] = {}
     for number, entry in enumerate(entries):
@@ -77,18 +77,18 @@ def read(path: Path) -> tuple[Acceptance, ...]:
 def _entry(entry: Any, file: str, line: int) -> Acceptance:
     if not isinstance(entry, dict):
         raise CompareError(file, "an entry must be a mapping with `fingerprint`, `reason` and `owner`", line)
-    for key in _NEEDED:
+    for key in _REQUIRED_KEYS:
         if entry.get(key) in (None, ""):
             raise CompareError(file, f"an entry has no `{key}`", line)
     for key in entry:
-        if key not in _KNOWN:
-            allowed_keys = ", ".join(_KNOWN)
+        if key not in _KNOWN_KEYS:
+            allowed_keys = ", ".join(_KNOWN_KEYS)
             raise CompareError(file, f"an entry has the unknown key {key!r} (known: {allowed_keys})", line)
         if isinstance(entry[key], bool) or not isinstance(entry[key], str | int | None):
-            # YAML would read some texts as a number with an exponent, and change them.
+            # Without quotes, YAML reads a fingerprint such as `12e4567890123456` as a number.
             raise CompareError(file, f"the value of `{key}` is not a string: put the value in quotes", line)
-    # A fingerprint that consists of digits may be written without quotes.
-    texts = {key: str(entry[key]) for key in (*_NEEDED, "rule", "change") if key in entry}
+    # A fingerprint that consists of digits only needs no quotes: YAML returns it as an integer.
+    texts = {key: str(entry[key]) for key in (*_REQUIRED_KEYS, "rule", "change") if key in entry}
     return Acceptance(
         **texts,
         accepted=_date(entry, "accepted", file, line),
@@ -115,43 +115,55 @@ def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Repo
 
     The `review` of the returned report contains the accepted findings, and the expired and stale entries.
     """
-    by_fingerprint = {entry.fingerprint: entry for entry in entries}
-    former = Counter(name for finding in report.findings for name in finding.former_fingerprints)
-    counting, accepted = [], []
-    matched = set()
+    entries_by_fingerprint = {entry.fingerprint: entry for entry in entries}
+    former_counts = Counter(name for finding in report.findings for name in finding.former_fingerprints)
+    remaining, accepted = [], []
+    matched_fingerprints = set()
     for finding in report.findings:
-        matching = _matching(finding, by_fingerprint, former)
-        matched |= {entry.fingerprint for entry in matching}
+        matching = _matching(finding, entries_by_fingerprint, former_counts)
+        matched_fingerprints |= {entry.fingerprint for entry in matching}
         if not matching or any(entry.lapsed(today) for entry in matching):
-            counting.append(finding)
+            remaining.append(finding)
         else:
             accepted.append((finding, matching[0]))
-    current = by_fingerprint.values()
+    all_entries = entries_by_fingerprint.values()
     review = Review(
         accepted=tuple(accepted),
-        expired=tuple(entry for entry in current if entry.fingerprint in matched and entry.lapsed(today)),
-        stale=tuple(entry for entry in current if entry.fingerprint not in matched),
+        expired=tuple(
+            entry
+            for entry in all_entries
+            if entry.fingerprint in matched_fingerprints and entry.lapsed(today)
+        ),
+        stale=tuple(entry for entry in all_entries if entry.fingerprint not in matched_fingerprints),
     )
-    return replace(report, findings=tuple(counting), review=review)
+    return replace(report, findings=tuple(remaining), review=review)
 
 
 def _matching(
-    finding: Finding, entries: Mapping[str, Acceptance], former: Mapping[str, int]
+    finding: Finding, entries: Mapping[str, Acceptance], former_counts: Mapping[str, int]
 ) -> list[Acceptance]:
     """Return the entries in the file that accept a finding; an empty list if the finding is not accepted.
 
-    The result is the entry with the fingerprint of the finding. If the file has no such entry, the result is
-    the entries with the fingerprints that an earlier version of pytest-infra computed for the finding. A
-    fingerprint of an earlier version is used only if no other finding has the same fingerprint.
+    The result contains the entry with the fingerprint of the finding. If the file has no such entry, the
+    result contains the entries with the former fingerprints, which earlier versions of pytest-infra computed
+    for the finding. A former fingerprint is used only if no other finding has the same former fingerprint.
     """
-    names = finding.former_fingerprints
-    if finding.fingerprint not in entries and names and all(former[name] == 1 for name in names):
-        return [entries[name] for name in names] if entries.keys() >= set(names) else []
+    former_fingerprints = finding.former_fingerprints
+    if (
+        finding.fingerprint not in entries
+        and former_fingerprints
+        and all(former_counts[name] == 1 for name in former_fingerprints)
+    ):
+        return (
+            [entries[name] for name in former_fingerprints]
+            if entries.keys() >= set(former_fingerprints)
+            else []
+        )
     return [entries[finding.fingerprint]] if finding.fingerprint in entries else []
 
 
-def chosen(reports: Mapping[str, Report], wanted: str) -> tuple[str, Finding]:
-    """Return the finding whose fingerprint begins with `wanted`, and the name of the report with the finding.
+def finding_with_fingerprint(reports: Mapping[str, Report], prefix: str) -> tuple[str, Finding]:
+    """Return the finding whose fingerprint begins with `prefix`, and the name of the report with the finding.
 
     Raises:
         CompareError: no finding or more than one finding matches, or the finding is already accepted.
@@ -162,16 +174,16 @@ def chosen(reports: Mapping[str, Report], wanted: str) -> tuple[str, Finding]:
         for finding in report.findings
     }
     accepted = {finding.fingerprint for report in reports.values() for finding, _ in report.review.accepted}
-    candidates = sorted(name for name in {*findings, *accepted} if name.startswith(wanted))
-    if not wanted or not candidates:
+    candidates = sorted(name for name in {*findings, *accepted} if name.startswith(prefix))
+    if not prefix or not candidates:
         hint = (
             "`infra dev api-check` prints the fingerprint of each finding; the first characters are "
             "sufficient."
         )
-        raise CompareError("", f"no finding has the fingerprint {wanted!r}", hint=hint)
+        raise CompareError("", f"no finding has the fingerprint {prefix!r}", hint=hint)
     if len(candidates) > 1:
         raise CompareError(
-            "", f"several fingerprints begin with {wanted!r}: {', '.join(candidates)}; give more characters"
+            "", f"several fingerprints begin with {prefix!r}: {', '.join(candidates)}; give more characters"
         )
     if candidates[0] not in findings:
         raise CompareError("", f"the finding {candidates[0]} is already accepted")
@@ -208,22 +220,26 @@ def accept(
         until=until,
         file=str(path),
     )
-    before = read(path)
+    earlier_entries = read(path)
     original = content = path.read_text(encoding="utf-8-sig") if path.exists() else HEADER
-    old = next((existing for existing in before if existing.fingerprint == entry.fingerprint), None)
-    if old is not None:
-        content = _without(content, old, before)
-    made = (content if content.endswith("\n") or not content else content + "\n") + _written(entry)
+    replaced_entry = next(
+        (existing for existing in earlier_entries if existing.fingerprint == entry.fingerprint), None
+    )
+    if replaced_entry is not None:
+        content = _without_entry(content, replaced_entry, earlier_entries)
+    new_content = (content if content.endswith("\n") or not content else content + "\n") + _as_yaml(entry)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(made, encoding="utf-8")
+        path.write_text(new_content, encoding="utf-8")
     except OSError as error:
         raise CompareError(str(path), error.strerror or str(error)) from error
     try:
-        written = {written_entry.fingerprint for written_entry in read(path)}
+        written_fingerprints = {written_entry.fingerprint for written_entry in read(path)}
     except CompareError:
-        written = set()
-    if written != {written_entry.fingerprint for written_entry in before} | {entry.fingerprint}:
+        written_fingerprints = set()
+    if written_fingerprints != {written_entry.fingerprint for written_entry in earlier_entries} | {
+        entry.fingerprint
+    }:
         # An entry cannot be appended as text to an indented list, or to a list in brackets.
         path.write_text(original, encoding="utf-8")
         raise CompareError(
@@ -237,16 +253,16 @@ def accept(
     return entry
 
 
-def _without(content: str, entry: Acceptance, entries: Iterable[Acceptance]) -> str:
+def _without_entry(content: str, entry: Acceptance, entries: Iterable[Acceptance]) -> str:
     """Return the text of the file of accepted findings without the lines of one entry."""
     lines = content.splitlines(keepends=True)
-    later = [other.line for other in entries if other.line > entry.line]
-    end = min(later) - 1 if later else len(lines)
+    later_lines = [later_entry.line for later_entry in entries if later_entry.line > entry.line]
+    end = min(later_lines) - 1 if later_lines else len(lines)
     return "".join(lines[: entry.line - 1] + lines[end:])
 
 
-def _written(entry: Acceptance) -> str:
-    pairs = {key: value for key, value in entry.to_json().items() if key in _KNOWN and value}
+def _as_yaml(entry: Acceptance) -> str:
+    pairs = {key: value for key, value in entry.to_json().items() if key in _KNOWN_KEYS and value}
     # JSON strings are valid YAML and quote every special character.
     lines = [f"  {key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in pairs.items()]
     return "".join(lines).replace("  ", "- ", 1)

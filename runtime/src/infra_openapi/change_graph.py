@@ -1,9 +1,9 @@
 """The change graph of one comparison: it contains each change once, with the operations that are affected.
 
 The nodes of the graph are scopes. A scope is a pair of elements, one from each document, with the facts about
-this pair and links to the scopes of its parts. A pair of elements with equal content has no scope. If a pair
-occurs again, the graph gets only a new link, so the cost depends on the number of distinct pairs and not on
-the number of operations. Copies of a schema in several operations are one pair.
+this pair and links to the scopes of inner elements. A pair of elements with equal content has no scope. If a
+pair occurs again, the graph gets only a new link, so the cost depends on the number of distinct pairs and not
+on the number of operations. Copies of a schema in several operations are one pair.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from infra_openapi.schema.node import Node, Term
 from infra_openapi.schema.schemas import Schemas
 
 _NAMED = re.compile(r"/(?:components/[^/]+|\$defs|definitions)/[^/]+\Z")
-#: A schema with one of these keywords has parts. A schema without parts is identified by its content and its
-#: parent.
+#: The keywords that contain other schemas. A schema without these keywords is identified by its content and
+#: its parent.
 _PARTS = frozenset(
     {
         "properties",
@@ -42,13 +42,14 @@ _PARTS = frozenset(
         "$ref",
     }
 )
-_MOST_COPIES = 50
+#: The maximum number of copies that are stored for a scope.
+_MAX_COPIES = 50
 
 
 class Scope:
     """A node of the change graph: a pair of elements, one from each document, with facts and links.
 
-    The facts are the differences of the two elements. The links lead to the scopes of their parts.
+    The facts are the differences of the two elements. The links lead to the scopes of inner elements.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Scope:
         self.leads_to: dict[int, None] = {}
         self.copies: list[tuple[Element | None, Element | None]] = []
 
-    def fact(  # noqa: PLR0917 - the order of a sentence: what, direction, from where to where, from what to what
+    def fact(  # noqa: PLR0917 - the arguments have the order of the fields of `Fact`
         self,
         kind: FactKind,
         direction: Direction,
@@ -81,7 +82,7 @@ class Scope:
     ) -> None:
         """Add a fact to the scope, which is a pair of an old and a new element.
 
-        If the fact has no element in one document, the element of the scope in that document is used.
+        If `base` or `revision` is None, the element of the scope in the same document is used.
         """
         base, revision = base or self.base, revision or self.revision
         self.facts.append(Fact(kind, direction, base, revision, before, after, subject))
@@ -97,9 +98,9 @@ class Scope:
         if base is not None and revision is not None and schemas.equality.same(base, revision):
             return None
         key = (kind, direction, self.graph.content(base), self.graph.content(revision))
-        scope, new = self.graph.scope(key, base, revision, self)
+        scope, is_new = self.graph.scope(key, base, revision, self)
         self.leads_to[scope.number] = None
-        return scope if new else None
+        return scope if is_new else None
 
     def schema(self, old: Term, new: Term, mode: Mode, name: str = "") -> None:
         """Add an old and a new schema to the queue of schema pairs that are compared later."""
@@ -129,13 +130,13 @@ class ChangeGraph:
         """Return the scope (the pair of elements) with the key `key`, and whether this call created it."""
         existing = self._by_key.get(key)
         if existing is not None:
-            if len(existing.copies) < _MOST_COPIES and _elsewhere(existing, base, revision):
+            if len(existing.copies) < _MAX_COPIES and _is_new_copy(existing, base, revision):
                 existing.copies.append((base, revision))
             return existing, False
-        made = Scope(self, len(self.scopes), base, revision, parent)
-        self.scopes.append(made)
-        self._by_key[key] = made
-        return made, True
+        new_scope = Scope(self, len(self.scopes), base, revision, parent)
+        self.scopes.append(new_scope)
+        self._by_key[key] = new_scope
+        return new_scope, True
 
     def content(self, element: Element | None) -> Hashable:
         """Return a key for the content of an element; elements with equal content in one file share a key."""
@@ -149,14 +150,17 @@ class ChangeGraph:
         if old.derived or new.derived:
             key: Hashable = ("part", parent.number, index, pair.mode)
         else:
-            first, second = self._part(old, parent, pair.name), self._part(new, parent, pair.name)
-            key = ("schema", pair.mode, first, second)
-        scope, fresh = self.scope(key, old.element, new.element, parent)
+            old_key, new_key = (
+                self._schema_key(old, parent, pair.name),
+                self._schema_key(new, parent, pair.name),
+            )
+            key = ("schema", pair.mode, old_key, new_key)
+        scope, is_new = self.scope(key, old.element, new.element, parent)
         parent.leads_to[scope.number] = None
-        if fresh:
+        if is_new:
             self._waiting.append((scope, Pair(old, new, pair.mode, pair.name)))
 
-    def _part(self, node: Node, parent: Scope, name: str) -> tuple[Hashable, ...]:
+    def _schema_key(self, node: Node, parent: Scope, name: str) -> tuple[Hashable, ...]:
         if len(node.elements) != 1:
             return ("at", node.key)
         element = node.elements[0]
@@ -166,7 +170,7 @@ class ChangeGraph:
             return ("leaf", parent.number, name, self.content(element))
         return ("like", self.content(element))
 
-    def settle(self) -> None:
+    def compare_queued_pairs(self) -> None:
         """Compare all schema pairs in the queue, including pairs that the comparison adds to the queue."""
         while self._waiting:
             scope, pair = self._waiting.popleft()
@@ -177,32 +181,32 @@ class ChangeGraph:
                 self.pair(scope, part, index)
 
     def reach(self, starts: list[Scope]) -> list[int]:
-        """Return, for each scope, which start scopes lead to this scope; a start scope is an operation.
+        """Return, for each scope, the start scopes (operations) from which links lead to the scope.
 
-        The result for a scope is a number with one bit for each start scope: bit 3 stands for the fourth
-        start scope.
+        The start scopes are returned as a number with one bit for each item of `starts`: bit 0 for the first
+        item, bit 1 for the second item, and so on.
         """
         reached = [0] * len(self.scopes)
-        waiting: deque[int] = deque()
+        queue: deque[int] = deque()
         for bit, start in enumerate(starts):
             reached[start.number] |= 1 << bit
-            waiting.append(start.number)
-        queued = set(waiting)
-        while waiting:
-            number = waiting.popleft()
+            queue.append(start.number)
+        queued = set(queue)
+        while queue:
+            number = queue.popleft()
             queued.discard(number)
             for inner in self.scopes[number].leads_to:
                 if reached[number] & ~reached[inner]:
                     reached[inner] |= reached[number]
                     if inner not in queued:
                         queued.add(inner)
-                        waiting.append(inner)
+                        queue.append(inner)
         return reached
 
 
-def _elsewhere(scope: Scope, base: Element | None, revision: Element | None) -> bool:
-    elements = [(scope.base, scope.revision), *scope.copies]
-    return all((_key(old), _key(new)) != (_key(base), _key(revision)) for old, new in elements)
+def _is_new_copy(scope: Scope, base: Element | None, revision: Element | None) -> bool:
+    known_pairs = [(scope.base, scope.revision), *scope.copies]
+    return all((_key(old), _key(new)) != (_key(base), _key(revision)) for old, new in known_pairs)
 
 
 def _key(element: Element | None) -> tuple[str, str] | None:
@@ -214,12 +218,12 @@ def copies(scope: Scope, element: Element | None, *, revision: bool) -> Iterator
 
     A schema can be written several times in a document. All copies belong to one scope of the change graph.
     """
-    holder: Scope | None = scope
-    while element is not None and holder is not None:
-        root = holder.revision if revision else holder.base
+    container: Scope | None = scope
+    while element is not None and container is not None:
+        root = container.revision if revision else container.base
         if root is not None and element.file == root.file and element.pointer.startswith(root.pointer):
-            for pair in holder.copies:
+            for pair in container.copies:
                 copy = pair[1] if revision else pair[0]
                 if copy is not None:
                     yield copy.file, copy.pointer + element.pointer[len(root.pointer) :]
-        holder = holder.parent
+        container = container.parent

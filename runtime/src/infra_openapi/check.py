@@ -1,4 +1,4 @@
-"""The complete API check: compare two documents, apply accepted findings, determine the lines to show."""
+"""The complete API check: compare documents, apply accepted findings, determine the lines of findings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from infra_openapi.finding import Finding, Level, Location
 from infra_openapi.report import Report
 from infra_openapi.sources import Opened
 
-#: The ends of the ids of those rules that concern the list `required` of a schema.
+#: The endings of the rule ids that are about the list `required` of a schema.
 _REQUIRED = ("-became-required", "-became-optional")
 
 
@@ -57,56 +57,64 @@ def _today() -> dt.date:
 
 
 def _shown_at(finding: Finding, base: Opened, revision: Opened) -> Location | None:
-    """Return the location that a finding shows to the user.
+    """Return the location of a finding that the output shows; None if neither document is a file.
 
     The location is in the new document if this document is a file, otherwise in the old document.
     """
-    for side, own, other in (
+    for source, location, other_location in (
         (revision, finding.revision, finding.base),
         (base, finding.base, finding.revision),
     ):
-        if side.path is not None and own is not None and other is not None:
-            there = base if side is revision else revision
-            return _changed(finding, side.document, own, there.document.written_at(other))
-        if side.path is not None:
-            return own or _nearest(side.document, other)
+        if source.path is not None and location is not None and other_location is not None:
+            other_source = base if source is revision else revision
+            return _keyword_location(
+                finding, source.document, location, other_source.document.written_at(other_location)
+            )
+        if source.path is not None:
+            return location or _nearest_parent(source.document, other_location)
     return None
 
 
-def _changed(finding: Finding, document: Document, location: Location, other: Any) -> Location:
-    """Return the location of the changed keyword, whose name is part of the rule's id.
+def _keyword_location(finding: Finding, document: Document, location: Location, other_value: Any) -> Location:
+    """Return the location of the changed keyword inside the schema at `location`.
 
-    The location of a finding is a schema, which can have many lines; only one line contains the changed
-    keyword.
+    The id of the finding's rule contains the name of the keyword. If the keyword is not identified, the
+    result is `location`.
     """
     value = document.written_at(location)
-    head, _, name = location.pointer.rpartition("/properties/")
+    schema_pointer, _, name = location.pointer.rpartition("/properties/")
     if name and "/" not in name and finding.rule.endswith(_REQUIRED):
-        listed = document.written_at(replace(location, pointer=f"{head}/required"))
+        required_names = document.written_at(replace(location, pointer=f"{schema_pointer}/required"))
         return (
-            document.location(location.file, f"{head}/required{_item(listed, finding)}")
-            if listed
+            document.location(
+                location.file, f"{schema_pointer}/required{_index_of_member(required_names, finding)}"
+            )
+            if required_names
             else location
         )
-    if not isinstance(value, dict) or not isinstance(other, dict):
+    if not isinstance(value, dict) or not isinstance(other_value, dict):
         return location
-    named = [key for key in value if value[key] != other.get(key) and _names(finding.rule, key)]
-    if not named:
+    changed_keys = [key for key in value if value[key] != other_value.get(key) and _names(finding.rule, key)]
+    if not changed_keys:
         return location
-    key = max(named, key=len)
-    return document.location(location.file, f"{location.pointer}/{escaped(key)}{_item(value[key], finding)}")
+    key = max(changed_keys, key=len)
+    return document.location(
+        location.file, f"{location.pointer}/{escaped(key)}{_index_of_member(value[key], finding)}"
+    )
 
 
-def _item(value: Any, finding: Finding) -> str:
+def _index_of_member(value: Any, finding: Finding) -> str:
     """Return `/` and the index of the member of the list `value` that a finding is about, such as `/2`.
 
     `value` is the value of a keyword such as `enum` or `required`. The result is the last part of a JSON
     pointer; it is empty if `value` is not a list or does not contain the member.
     """
-    listed = finding.after if finding.before is None else finding.before
+    changed_value = finding.after if finding.before is None else finding.before
     names = {finding.subject}
-    if isinstance(listed, list) and "enum-value" in finding.rule:  # the first one of several values
-        names = {json.dumps(name, ensure_ascii=False) for name in listed}
+    if (
+        isinstance(changed_value, list) and "enum-value" in finding.rule
+    ):  # the first of several values is located
+        names = {json.dumps(name, ensure_ascii=False) for name in changed_value}
     for number, name in enumerate(value if isinstance(value, list) else ()):
         if names & {name if isinstance(name, str) else "", json.dumps(name, ensure_ascii=False)}:
             return f"/{number}"
@@ -123,13 +131,13 @@ def _names(rule: str, keyword: str) -> bool:
     return bool(match) and not (before[-1:] + after[:1]).strip("-")
 
 
-def _nearest(document: Document, gone: Location | None) -> Location:
-    """Return the location of the nearest existing parent of a removed part.
+def _nearest_parent(document: Document, removed: Location | None) -> Location:
+    """Return the location of the nearest parent of a removed part that `document` still contains.
 
-    `gone` is the location in the other document, and the result is a location in `document`.
+    `removed` is the location of the part in the other document.
     """
-    pointer = gone.pointer if gone else ""
-    for file in [gone.file] if gone else []:
+    pointer = removed.pointer if removed else ""
+    for file in [removed.file] if removed else []:
         location = document.location(file, pointer)
         if location.line:
             return location

@@ -33,14 +33,15 @@ def compare(
     """Return the report of all changes from the old document (`base`) to the new document (`revision`).
 
     `overrides` maps the id of a rule, or the corresponding id of oasdiff, to a level; the level `ignore`
-    disables the rule. A sunset date before `today` has passed.
+    disables the rule. A sunset date has passed if it is not later than `today`; the default of `today` is the
+    current date in UTC.
 
     Raises:
         CompareError: a reference is invalid, or an override has an unknown rule or level.
     """
     rule_levels = RuleLevels(preset, overrides or {})
     changes: tuple[Finding, ...] = ()
-    if not (base.digest == revision.digest and base.alone and revision.alone):
+    if not (base.digest == revision.digest and base.is_single_file and revision.is_single_file):
         try:
             walker = Walker(base, revision, today or dt.datetime.now(tz=dt.UTC).date())
             walker.compare()
@@ -58,43 +59,42 @@ class Walker:
     def __init__(self, base: Document, revision: Document, today: dt.date) -> None:
         self.base, self.revision, self.today = base, revision, today
         self.graph = ChangeGraph(new_context())
-        #: Each scope of an operation, with the operation and whether its stability level is `draft` or
-        #: `alpha`.
+        #: For each operation: its scope, its name, and whether its stability level is `draft` or `alpha`.
         self.starts: list[tuple[Scope, Operation | None, bool]] = []
 
     def compare(self) -> None:
         for old, new in self._matched(list(endpoints(self.base)), list(endpoints(self.revision))):
-            self._both_or_one(old, new, called=True)
-        hooks = {end.name: end for end in webhooks(self.revision)}
+            self._compare_pair(old, new, called=True)
+        new_webhooks = {webhook.name: webhook for webhook in webhooks(self.revision)}
         for old in webhooks(self.base):
-            self._both_or_one(old, hooks.pop(old.name, None), called=False)
-        for new in hooks.values():
-            self._both_or_one(None, new, called=False)
+            self._compare_pair(old, new_webhooks.pop(old.name, None), called=False)
+        for new in new_webhooks.values():
+            self._compare_pair(None, new, called=False)
         if not self.starts:
-            self._library()
-        self.graph.settle()
+            self._compare_components()
+        self.graph.compare_queued_pairs()
 
     def _matched(
-        self, olds: list[Endpoint], news: list[Endpoint]
+        self, old_endpoints: list[Endpoint], new_endpoints: list[Endpoint]
     ) -> Iterator[tuple[Endpoint | None, Endpoint | None]]:
         """Yield pairs of old and new operations with an equal path, path template or full address.
 
         An operation without a counterpart is paired with None.
         """
-        for key in (_named, _templated, _addressed):
-            waiting = {key(new): new for new in reversed(news)}
-            lonely = []
-            for old in olds:
-                new = waiting.pop(key(old), None)
+        for key in (_path_key, _template_key, _address_key):
+            new_by_key = {key(new): new for new in reversed(new_endpoints)}
+            unmatched = []
+            for old in old_endpoints:
+                new = new_by_key.pop(key(old), None)
                 if new is None:
-                    lonely.append(old)
+                    unmatched.append(old)
                 else:
-                    news.remove(new)
+                    new_endpoints.remove(new)
                     yield old, new
-            olds = lonely
-        for old in olds:
+            old_endpoints = unmatched
+        for old in old_endpoints:
             yield old, None
-        for new in news:
+        for new in new_endpoints:
             yield None, new
 
     def _start(self, old: Endpoint | None, new: Endpoint | None) -> Scope:
@@ -102,12 +102,12 @@ class Walker:
         scope, _ = self.graph.scope(
             ("start", number), old.element if old else None, new.element if new else None
         )
-        end = old or new
-        self.starts.append((scope, end.name if end else None, bool(old and old.unstable)))
+        endpoint = old or new
+        self.starts.append((scope, endpoint.name if endpoint else None, bool(old and old.unstable)))
         return scope
 
-    def _both_or_one(self, old: Endpoint | None, new: Endpoint | None, *, called: bool) -> None:
-        """Compare an old and a new operation; one of them is None if the operation was added or removed.
+    def _compare_pair(self, old: Endpoint | None, new: Endpoint | None, *, called: bool) -> None:
+        """Compare an old and a new operation; `old` or `new` is None if the operation was added or removed.
 
         `called` is true if clients call the operation, and false if the API calls it.
         """
@@ -115,24 +115,24 @@ class Walker:
         if old is not None and new is not None:
             self._operation(scope, old, new, called=called)
             return
-        end = old or new
-        if end is None:
+        endpoint = old or new
+        if endpoint is None:
             return
-        home = self._home(end, self.revision if old else self.base)
+        container = self._container(endpoint, self.revision if old else self.base)
         if old is not None:
             kind = facts.OPERATION_REMOVED if called else facts.CALLBACK_REMOVED
-            lifecycle.removed(scope, old, home, self.today, kind)
+            lifecycle.removed(scope, old, container, self.today, kind)
         else:
             kind = facts.OPERATION_ADDED if called else facts.CALLBACK_ADDED
-            scope.fact(kind, Direction.NONE, home, end.element, None, None, str(end.name))
+            scope.fact(kind, Direction.NONE, container, endpoint.element, None, None, str(endpoint.name))
 
-    def _home(self, end: Endpoint, document: Document) -> Element:
+    def _container(self, endpoint: Endpoint, document: Document) -> Element:
         """Return the element of `document` that would contain an operation which the document does not have.
 
         The element is the path of the operation, or `paths` if the document does not have the path.
         """
         paths = document.root.child("paths")
-        return (paths and paths.child(end.name.path)) or paths or document.root
+        return (paths and paths.child(endpoint.name.path)) or paths or document.root
 
     def _operation(self, scope: Scope, old: Endpoint, new: Endpoint, *, called: bool) -> None:
         sends = Direction.REQUEST if called else Direction.RESPONSE
@@ -148,45 +148,46 @@ class Walker:
         self._callbacks(scope, old, new, called=called)
 
     def _callbacks(self, scope: Scope, old: Endpoint, new: Endpoint, *, called: bool) -> None:
-        before, after = self._called_back(old), self._called_back(new)
-        for key, first in before.items():
+        before, after = self._callbacks_of(old), self._callbacks_of(new)
+        for key, old_callback in before.items():
             # The name of a callback is not sent, so callbacks with the same address are the same callback.
-            second = after.pop(key, None) or after.pop(
-                next((other for other in after if other[1:] == key[1:] and other not in before), key), None
+            new_callback = after.pop(key, None) or after.pop(
+                next((new_key for new_key in after if new_key[1:] == key[1:] and new_key not in before), key),
+                None,
             )
-            if second is None:
-                lifecycle.removed(scope, first, new.element, self.today, facts.CALLBACK_REMOVED)
+            if new_callback is None:
+                lifecycle.removed(scope, old_callback, new.element, self.today, facts.CALLBACK_REMOVED)
                 continue
-            inner = scope.enter("callback", first.element, second.element, Direction.NONE)
+            inner = scope.enter("callback", old_callback.element, new_callback.element, Direction.NONE)
             if inner is not None:
-                self._operation(inner, first, second, called=not called)
-        for second in after.values():
+                self._operation(inner, old_callback, new_callback, called=not called)
+        for new_callback in after.values():
             scope.fact(
                 facts.CALLBACK_ADDED,
                 Direction.NONE,
                 old.element,
-                second.element,
+                new_callback.element,
                 None,
                 None,
-                str(second.name),
+                str(new_callback.name),
             )
 
-    def _called_back(self, end: Endpoint) -> dict[tuple[str, str, str], Endpoint]:
+    def _callbacks_of(self, endpoint: Endpoint) -> dict[tuple[str, str, str], Endpoint]:
         callbacks = {}
-        for name, element in end.element.mapping("callbacks").items():
-            for expression, item in follow(element).members().items():
+        for name, element in endpoint.element.mapping("callbacks").items():
+            for expression, path_item in follow(element).members().items():
                 if not expression.startswith("x-"):
-                    for inner in of_path(end.document, expression, item):
+                    for inner in of_path(endpoint.document, expression, path_item):
                         callbacks[name, expression, inner.name.method] = inner
         return callbacks
 
-    def _library(self) -> None:
+    def _compare_components(self) -> None:
         """Compare the schemas of documents that have no operations.
 
         Each schema is compared as a part of requests and as a part of responses.
         """
-        places = (self.base.root.child("components"), self.revision.root.child("components"))
-        before, after = (place.mapping("schemas") if place else {} for place in places)
+        components = (self.base.root.child("components"), self.revision.root.child("components"))
+        before, after = (element.mapping("schemas") if element else {} for element in components)
         for name in before.keys() & after.keys():
             scope, _ = self.graph.scope(("library", name), before[name], after[name])
             self.starts.append((scope, None, False))
@@ -194,13 +195,13 @@ class Walker:
                 scope.schema((before[name],), (after[name],), Mode(direction))
 
 
-def _named(end: Endpoint) -> tuple[str, str]:
-    return end.name.method, end.name.path
+def _path_key(endpoint: Endpoint) -> tuple[str, str]:
+    return endpoint.name.method, endpoint.name.path
 
 
-def _templated(end: Endpoint) -> tuple[str, str]:
-    return end.name.method, template(end.name.path)
+def _template_key(endpoint: Endpoint) -> tuple[str, str]:
+    return endpoint.name.method, template(endpoint.name.path)
 
 
-def _addressed(end: Endpoint) -> tuple[str, str]:
-    return end.name.method, server.prefix(end) + template(end.name.path)
+def _address_key(endpoint: Endpoint) -> tuple[str, str]:
+    return endpoint.name.method, server.prefix(endpoint) + template(endpoint.name.path)

@@ -1,8 +1,8 @@
 """Texts that describe an element, which is a part of a document.
 
 `describe` returns a short path for the subject of a finding (`Pet.owner.name`). The subject is part of the
-fingerprint of the finding, so the path must not change. `place` and `container` return noun phrases for the
-message of a finding (`the property 'owner.name' of the schema 'Pet' in responses`).
+fingerprint of the finding, so the path must not change. `element_phrase` and `container` return noun phrases
+for the message of a finding (`the property 'owner.name' of the schema 'Pet' in responses`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SEPARATORS = {
     "dependentSchemas": " ",
 }
 _ITEMS = {"items", "prefixItems", "contains"}
-_SILENT = {"allOf", "oneOf", "anyOf", "schema", "content", "get", "paths", "components"}
+_OMITTED = {"allOf", "oneOf", "anyOf", "schema", "content", "get", "paths", "components"}
 _PATHS = frozenset({"paths", "x-ms-paths", "webhooks"})
 _DEFINITIONS = frozenset({"$defs", "definitions"})
 #: section of `components`, or of a Swagger 2.0 document → the noun for one member of the section
@@ -65,9 +65,9 @@ _MEMBERS = {
     "encoding": "the part '{}'",
 }
 _NUMBERED = frozenset({"prefixItems", "oneOf", "anyOf"})
-#: the end of a pointer to a keyword that limits the number of items, if its value is `false`
+#: matches a JSON pointer that ends with a keyword for items; the value `false` limits the number of items
 _ITEMS_KEYWORD = re.compile(r"(?<!/properties)/(?:items|additionalItems|unevaluatedItems)\Z")
-#: the end of a pointer to a keyword about the undeclared properties or the property names of an object
+#: matches a JSON pointer that ends with a keyword for undeclared properties or for property names
 _OBJECT_KEYWORD = re.compile(
     r"(?<!/properties)/(?:additionalProperties|unevaluatedProperties|propertyNames)\Z"
 )
@@ -81,12 +81,12 @@ def describe(element: Element) -> str:
     """
     parts = tokens(element.pointer)
     if len(parts) >= 3 and parts[0] == "components":
-        start = parts[2] if parts[1] == "schemas" else f"{parts[1]} {parts[2]}"
-        return start + _inside(parts[3:])
+        component = parts[2] if parts[1] == "schemas" else f"{parts[1]} {parts[2]}"
+        return component + _inside(parts[3:])
     if len(parts) >= 3 and parts[0] in _PATHS:
         operation = f"{parts[2].upper()} {parts[1]}" if parts[2] in METHODS else parts[1]
-        rest = parts[3:] if parts[2] in METHODS else parts[2:]
-        return _message(rest, operation, element)
+        inner_parts = parts[3:] if parts[2] in METHODS else parts[2:]
+        return _inside_operation(inner_parts, operation, element)
     if not parts:
         return element.file
     if parts[0] in _DEFINITIONS and len(parts) > 1:
@@ -94,54 +94,60 @@ def describe(element: Element) -> str:
     return parts[0] + _inside(parts[1:])
 
 
-def _message(rest: list[str], operation: str, element: Element) -> str:
-    if not rest:
+def _inside_operation(parts: list[str], operation: str, element: Element) -> str:
+    if not parts:
         return operation
-    head, *tail = rest
-    if head == "parameters" and tail:
+    section, *inner_parts = parts
+    if section == "parameters" and inner_parts:
         parameter = _parameter(element)
-        described = f"the {parameter[0]} parameter {parameter[1]}" if parameter else f"parameter {tail[0]}"
-        return f"{described} of {operation}{_inside(tail[1:])}"
-    if head == "requestBody":
-        return f"the body of {operation}{_inside(tail)}"
-    if head == "responses" and tail:
-        return f"the {tail[0]} response of {operation}{_inside(tail[1:])}"
-    return operation + _inside(rest)
+        described = (
+            f"the {parameter[0]} parameter {parameter[1]}" if parameter else f"parameter {inner_parts[0]}"
+        )
+        return f"{described} of {operation}{_inside(inner_parts[1:])}"
+    if section == "requestBody":
+        return f"the body of {operation}{_inside(inner_parts)}"
+    if section == "responses" and inner_parts:
+        return f"the {inner_parts[0]} response of {operation}{_inside(inner_parts[1:])}"
+    return operation + _inside(parts)
 
 
 def _parameter(element: Element) -> tuple[str, str] | None:
     """Return `in` and `name` of the parameter that contains an element; None outside of a parameter."""
-    data: Any = element.document.root.raw
+    value: Any = element.document.root.raw
     for token in tokens(element.pointer):
         try:
-            data = data[int(token)] if isinstance(data, list) else data[token]
+            value = value[int(token)] if isinstance(value, list) else value[token]
         except (KeyError, IndexError, ValueError, TypeError):
             break
-        if isinstance(data, dict) and isinstance(data.get("in"), str) and isinstance(data.get("name"), str):
-            return data["in"], data["name"]
+        if (
+            isinstance(value, dict)
+            and isinstance(value.get("in"), str)
+            and isinstance(value.get("name"), str)
+        ):
+            return value["in"], value["name"]
     return None
 
 
 def _inside(parts: list[str]) -> str:
     text = ""
-    waiting = iter(parts)
-    for part in waiting:
+    remaining_parts = iter(parts)
+    for part in remaining_parts:
         if part in _SEPARATORS:
-            text += _SEPARATORS[part] + next(waiting, "")
+            text += _SEPARATORS[part] + next(remaining_parts, "")
         elif part in _ITEMS:
             text += "[]"
         elif part == "content":
-            text += f" ({next(waiting, '')})"
+            text += f" ({next(remaining_parts, '')})"
         elif part == "headers":
-            text += f", header {next(waiting, '')}"
+            text += f", header {next(remaining_parts, '')}"
         elif part == "additionalProperties":
             text += ".*"
-        elif part not in _SILENT and not part.isdecimal():
+        elif part not in _OMITTED and not part.isdecimal():
             text += f" {part}"
     return text
 
 
-def place(element: Element, direction: Direction, *, called_by_api: bool = False) -> str:
+def element_phrase(element: Element, direction: Direction, *, called_by_api: bool = False) -> str:
     """Return a noun phrase for the part of a request or response that an element describes.
 
     The phrase does not contain the operation, because the finding lists its operations. A schema that several
@@ -151,23 +157,23 @@ def place(element: Element, direction: Direction, *, called_by_api: bool = False
     return " of ".join(reversed(list(_phrases(element, _messages(direction, called_by_api=called_by_api)))))
 
 
-def object_place(element: Element, direction: Direction, *, called_by_api: bool = False) -> str:
+def object_phrase(element: Element, direction: Direction, *, called_by_api: bool = False) -> str:
     """Return a noun phrase for the object whose undeclared properties or property names have changed.
 
-    The element is the object, or its schema for these properties or names. For the number of items, the
-    phrase is for the array; the element is the array, or a keyword with the value `false`.
+    `element` is the object, or the value of a keyword of the object, such as `additionalProperties`. If the
+    allowed number of items has changed, the phrase names the array: `element` is the array, or its keyword
+    `items` with the value `false`.
     """
-    counted = _ITEMS_KEYWORD.search(element.pointer) if element.raw is False else None
-    if keyword := counted or _OBJECT_KEYWORD.search(element.pointer):
+    items_keyword = _ITEMS_KEYWORD.search(element.pointer) if element.raw is False else None
+    if keyword := items_keyword or _OBJECT_KEYWORD.search(element.pointer):
         element = Element(element.document, element.file, element.pointer[: keyword.start()], None)
-    return place(element, direction, called_by_api=called_by_api)
+    return element_phrase(element, direction, called_by_api=called_by_api)
 
 
 def container(element: Element, subject: str, direction: Direction, *, called_by_api: bool = False) -> str:
-    """Return a noun phrase for the part that contains an element: for a property, this is the object.
+    """Return a noun phrase for the container of an element; the container of a property is its object.
 
-    If the element is not a part with a name (such as a property or a header), the phrase describes the
-    element itself.
+    If the element has no name, unlike a property or a header, the phrase describes the element itself.
     """
     matched = _PART.search(element.pointer)
     name = matched[0].rpartition("/")[2].lower() if matched else ""
@@ -175,7 +181,7 @@ def container(element: Element, subject: str, direction: Direction, *, called_by
         pointer = element.pointer[: matched.start()]
         if pointer not in {"", "/components"}:
             element = Element(element.document, element.file, pointer, None)
-    return place(element, direction, called_by_api=called_by_api)
+    return element_phrase(element, direction, called_by_api=called_by_api)
 
 
 def _messages(direction: Direction, *, called_by_api: bool) -> str:
@@ -200,36 +206,36 @@ def _phrases(element: Element, messages: str) -> Iterator[str]:
         operation = f"the operation {parts[2].upper()} {parts[1]}" if is_operation else f"the path {parts[1]}"
         yield from _of_operation(parts[3:] if is_operation else parts[2:], operation, element, messages)
         return
-    section, *rest = parts[1:] if parts[0] == "components" and len(parts) > 2 else parts
-    if section not in _COMPONENTS or not rest:
+    section, *inner_parts = parts[1:] if parts[0] == "components" and len(parts) > 2 else parts
+    if section not in _COMPONENTS or not inner_parts:
         yield f"the schema '{section}'{messages}"
     elif section == "parameters":
         yield _parameter_phrase(element)
     else:
         noun = _COMPONENTS[section]
-        yield f"the {noun} '{rest[0]}'{messages if noun == 'schema' else ''}"
-    yield from _of_schema(rest[1:] if section in _COMPONENTS else rest)
+        yield f"the {noun} '{inner_parts[0]}'{messages if noun == 'schema' else ''}"
+    yield from _of_schema(inner_parts[1:] if section in _COMPONENTS else inner_parts)
 
 
 def _of_operation(parts: list[str], operation: str, element: Element, messages: str) -> Iterator[str]:
-    head, *rest = parts or [""]
-    if head == "parameters" and rest:
+    section, *inner_parts = parts or [""]
+    if section == "parameters" and inner_parts:
         yield _parameter_phrase(element)
-        rest = rest[1:]
-    elif head == "requestBody":
-        yield "the request body" + _media_type(rest, element)
-    elif head == "responses" and rest:
-        yield _response(rest[0]) + _media_type(rest[1:], element)
-        rest = rest[1:]
-    elif head == "callbacks" and len(rest) > 2:
-        yield f"the callback '{rest[0]}'"
-        inner = list(_of_operation(rest[3:], "", element, messages))
+        inner_parts = inner_parts[1:]
+    elif section == "requestBody":
+        yield "the request body" + _media_type(inner_parts, element)
+    elif section == "responses" and inner_parts:
+        yield _response(inner_parts[0]) + _media_type(inner_parts[1:], element)
+        inner_parts = inner_parts[1:]
+    elif section == "callbacks" and len(inner_parts) > 2:
+        yield f"the callback '{inner_parts[0]}'"
+        inner = list(_of_operation(inner_parts[3:], "", element, messages))
         yield from inner if inner != [""] else ()
         return
     else:
         yield operation
         return
-    yield from _of_schema(rest)
+    yield from _of_schema(inner_parts)
 
 
 def _parameter_phrase(element: Element) -> str:
@@ -252,20 +258,20 @@ def _media_type(parts: list[str], element: Element) -> str:
     """
     if len(parts) < 2 or parts[0] != "content":
         return ""
-    data: Any = element.document.root.raw
+    value: Any = element.document.root.raw
     pointer = tokens(element.pointer)
     for token in pointer[: len(pointer) - len(parts) + 1]:
-        data = data.get(token) if isinstance(data, dict) else None
-    alone = isinstance(data, dict) and len(data) == 1
-    return "" if alone else f" ({parts[1]})"
+        value = value.get(token) if isinstance(value, dict) else None
+    is_only_type = isinstance(value, dict) and len(value) == 1
+    return "" if is_only_type else f" ({parts[1]})"
 
 
 def _of_schema(parts: list[str]) -> Iterator[str]:
     chain = ""
-    waiting = iter(parts)
-    for part in waiting:
+    remaining_parts = iter(parts)
+    for part in remaining_parts:
         if part == "properties":
-            name = next(waiting, "")
+            name = next(remaining_parts, "")
             chain = f"{chain}.{name}" if chain else name
             continue
         if part == "items" and chain:
@@ -274,15 +280,15 @@ def _of_schema(parts: list[str]) -> Iterator[str]:
         if part in _DEFINITIONS:
             yield from _chain(chain)
             chain = ""
-            yield f"the schema '{next(waiting, '')}'"
+            yield f"the schema '{next(remaining_parts, '')}'"
             continue
         phrase = "the items" if part == "items" else _SUBSCHEMAS.get(part, "")
         if part in _MEMBERS:
-            member = next(waiting, "")
+            member = next(remaining_parts, "")
             number = str(int(member) + 1) if part in _NUMBERED and member.isdecimal() else member
             phrase = _MEMBERS[part].format(number)
         elif part == "content":
-            next(waiting, "")
+            next(remaining_parts, "")
         if phrase:
             yield from _chain(chain)
             chain = ""

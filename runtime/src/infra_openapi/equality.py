@@ -11,26 +11,26 @@ from infra_openapi.document.reference import all_targets, mapped, packed, refere
 from infra_openapi.errors import CompareError
 
 _Key: TypeAlias = tuple[str, str]
-#: The keywords whose value is a list without an order.
+#: The keywords whose value is a list without a meaningful order.
 _SETS = frozenset({"allOf", "anyOf", "oneOf", "enum", "required", "type"})
 
 
 class Equality:
-    """Decides which elements (parts) of two documents have the same content; each pair is compared once."""
+    """Compares elements (parts) of two documents by content; the result for each pair is stored."""
 
     def __init__(self) -> None:
         self._digests: dict[int, tuple[bytes, list[str], int]] = {}
         self._unordered: dict[int, bytes] = {}
-        # The tables contain ids of objects, so the objects must not be freed.
+        # The keys of the tables are ids of objects. The objects must not be freed, because Python reuses ids.
         self._alive: list[Any] = []
-        self._clean: dict[tuple[_Key, _Key], bool] = {}
+        self._equal_pairs: dict[tuple[_Key, _Key], bool] = {}
 
     def digest(self, raw: Any) -> bytes:
         """Return a hash of a value (16 bytes)."""
         return self._content(raw)[0]
 
     def unordered(self, raw: Any) -> bytes:
-        """Return a hash of a value (16 bytes), independent of the order of keys and of alternatives."""
+        """Return a hash of a value (16 bytes) that ignores the order of keys and of lists such as `enum`."""
         digest = self._unordered.get(id(raw))
         if digest is None:
             if isinstance(raw, dict):
@@ -67,26 +67,26 @@ class Equality:
     def same(self, base: Element, revision: Element) -> bool:
         """Return whether two elements have the same content, including the targets of their references.
 
-        If the result is True, the content is certainly the same. If it is False, the content can still be the
-        same.
+        If the result is True, the content is the same. If the result is False, the content can be the same or
+        different.
         """
-        if not self._alike(base.raw, revision.raw):
+        if not self._equal_values(base.raw, revision.raw):
             return False
-        return all(self._same_target(base, revision, ref) for ref in self._content(base.raw)[1])
+        return all(self._same_targets(base, revision, ref) for ref in self._content(base.raw)[1])
 
-    def _alike(self, raw: Any, other: Any) -> bool:
+    def _equal_values(self, raw: Any, other_raw: Any) -> bool:
         """Return whether two values are equal, apart from the order of their keys."""
-        (first, _, size), (second, _, other_size) = self._content(raw), self._content(other)
-        return first == second or (size == other_size and _sorted(raw) == _sorted(other))
+        (digest, _, size), (other_digest, _, other_size) = self._content(raw), self._content(other_raw)
+        return digest == other_digest or (size == other_size and _sorted(raw) == _sorted(other_raw))
 
-    def _same_target(self, base: Element, revision: Element, ref: str) -> bool:
+    def _same_targets(self, base: Element, revision: Element, ref: str) -> bool:
         starts = self._pairs(base, revision, ref)
         if starts is None:
             return False
         for start in starts:
-            if _key(start) not in self._clean:
+            if _key(start) not in self._equal_pairs:
                 self._explore(start)
-        return all(self._clean[_key(start)] for start in starts)
+        return all(self._equal_pairs[_key(start)] for start in starts)
 
     def _pairs(self, base: Element, revision: Element, ref: str) -> list[tuple[Element, Element]] | None:
         """Return pairs of an old and a new target: the targets of the reference `ref` in both documents.
@@ -108,30 +108,30 @@ class Equality:
         elements.
         """
         users: dict[tuple[_Key, _Key], list[tuple[_Key, _Key]]] = {}
-        met: dict[tuple[_Key, _Key], bool] = {_key(start): True}
-        waiting, different = [start], []
-        while waiting:
-            base, revision = waiting.pop()
-            here = _key((base, revision))
-            alike = self._alike(base.raw, revision.raw)
-            for ref in self._content(base.raw)[1] if alike else ():
+        visited: dict[tuple[_Key, _Key], bool] = {_key(start): True}
+        queue, different = [start], []
+        while queue:
+            base, revision = queue.pop()
+            key = _key((base, revision))
+            is_equal = self._equal_values(base.raw, revision.raw)
+            for ref in self._content(base.raw)[1] if is_equal else ():
                 pairs = self._pairs(base, revision, ref)
-                if pairs is None or not all(self._clean.get(_key(pair), True) for pair in pairs):
-                    alike = False
+                if pairs is None or not all(self._equal_pairs.get(_key(pair), True) for pair in pairs):
+                    is_equal = False
                     break
                 for pair in pairs:
-                    users.setdefault(_key(pair), []).append(here)
-                    if _key(pair) not in self._clean and _key(pair) not in met:
-                        met[_key(pair)] = True
-                        waiting.append(pair)
-            if not alike:
-                different.append(here)
+                    users.setdefault(_key(pair), []).append(key)
+                    if _key(pair) not in self._equal_pairs and _key(pair) not in visited:
+                        visited[_key(pair)] = True
+                        queue.append(pair)
+            if not is_equal:
+                different.append(key)
         while different:
-            here = different.pop()
-            if met.get(here):
-                met[here] = False
-                different += users.get(here, [])
-        self._clean |= met
+            key = different.pop()
+            if visited.get(key):
+                visited[key] = False
+                different += users.get(key, [])
+        self._equal_pairs |= visited
 
 
 def _sorted(raw: Any) -> str:

@@ -31,12 +31,12 @@ class CompareError(OpenApiError):
     @property
     def where(self) -> str:
         """Return the location of the error as `file`, `file:line` or `file:line:column`."""
-        place = [self.file] if self.file else []
+        parts = [self.file] if self.file else []
         if self.line:
-            place.append(str(self.line))
+            parts.append(str(self.line))
             if self.column:
-                place.append(str(self.column))
-        return ":".join(place)
+                parts.append(str(self.column))
+        return ":".join(parts)
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}" if self.where else self.reason

@@ -1,8 +1,8 @@
 """Every kind of fact, with the ids of its rules. A fact is one difference between two documents.
 
-Rule ids are written in this module only. To find the code behind a finding, search for the id of its rule:
-the search finds a constant in this module. A search for the constant finds the code that adds the fact (in
-`api/` or `schema/`) and the row in `rules/`. Rule ids are public and do not change.
+Only this module contains rule ids. To find the code that reports a finding, search this module for the id of
+its rule: the id belongs to a constant. Then search for the constant: the code in `api/` or `schema/` adds the
+fact, and the row in `rules/` defines the rule. Rule ids are public and do not change.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _undirected(rule: str) -> FactKind:
     return FactKind(undirected=rule)
 
 
-# --- operations, callbacks, servers, security (operation) ---
+# --- operations, callbacks, servers, security (rules/operation.py) ---
 
 OPERATION_REMOVED = _undirected("operation-removed")
 OPERATION_REMOVED_BEFORE_SUNSET = _undirected("operation-removed-before-sunset")
@@ -86,7 +86,7 @@ SECURITY_FLOW_SCOPE_REMOVED = _undirected("security-flow-scope-removed")
 SECURITY_FLOW_SCOPE_ADDED = _undirected("security-flow-scope-added")
 SECURITY_URL_CHANGED = _undirected("security-url-changed")
 
-# --- parameters and bodies (message) ---
+# --- parameters and bodies (rules/message.py) ---
 
 PARAMETER_ADDED = _both("request-parameter-added", "response-parameter-added")
 PARAMETER_ADDED_REQUIRED = _both("request-parameter-added-required", "response-parameter-added-required")
@@ -135,7 +135,7 @@ REQUIRED_PARAMETER_REMOVED = _response("response-required-parameter-removed")
 DELIVERED_MEDIA_TYPE_REMOVED = _response("response-delivered-media-type-removed")
 DELIVERED_MEDIA_TYPE_ADDED = _response("response-delivered-media-type-added")
 
-# --- responses (response) ---
+# --- responses (rules/response.py) ---
 
 SUCCESS_STATUS_REMOVED = _both("request-success-status-removed", "response-success-status-removed")
 SUCCESS_STATUS_ADDED = _both("request-success-status-added", "response-success-status-added")
@@ -158,7 +158,7 @@ LINK_CHANGED = _both("request-link-changed", "response-link-changed")
 MEDIA_TYPE_GENERALIZED = _response("response-media-type-generalized")
 MEDIA_TYPE_SPECIALIZED = _response("response-media-type-specialized")
 
-# --- the properties of an object (properties) ---
+# --- the properties of an object (rules/properties.py) ---
 
 PROPERTY_ADDED = _both("request-property-added", "response-property-added")
 PROPERTY_ADDED_REQUIRED = _both("request-property-added-required", "response-property-added-required")
@@ -206,7 +206,7 @@ REQUIRED_PROPERTY_BECAME_WRITE_ONLY = _response("response-required-property-beca
 PROPERTY_BECAME_NOT_WRITE_ONLY = _response("response-property-became-not-write-only")
 REQUIRED_PROPERTY_BECAME_NOT_WRITE_ONLY = _response("response-required-property-became-not-write-only")
 
-# --- schemas as a whole: unions, conditions, items, annotations (structure) ---
+# --- schemas as a whole: unions, conditions, items, annotations (rules/structure.py) ---
 
 DEPENDENT_REQUIRED_ADDED = _both("request-dependent-required-added", "response-dependent-required-added")
 DEPENDENT_REQUIRED_REMOVED = _both(
@@ -265,7 +265,7 @@ SCHEMA_STABILITY_INVALID = _both("request-schema-stability-invalid", "response-s
 UNION_OVERLAP_ADDED_FOR_SOME = _request("request-union-overlap-added-for-some")
 UNION_OVERLAP_REMOVED_FOR_SOME = _response("response-union-overlap-removed-for-some")
 
-# --- single values: types, enumerations, bounds, defaults (values) ---
+# --- single values: types, enumerations, bounds, defaults (rules/values.py) ---
 
 TYPE_NARROWED = _both("request-type-narrowed", "response-type-narrowed")
 TYPE_WIDENED = _both("request-type-widened", "response-type-widened")
@@ -338,7 +338,7 @@ DEFAULT_ADDED = _both("request-default-added", "response-default-added")
 DEFAULT_REMOVED = _both("request-default-removed", "response-default-removed")
 DEFAULT_CHANGED = _both("request-default-changed", "response-default-changed")
 
-# --- formats and patterns (lexical) ---
+# --- formats and patterns (rules/lexical.py) ---
 
 FORMAT_ADDED = _both("request-format-added", "response-format-added")
 FORMAT_REMOVED = _both("request-format-removed", "response-format-removed")

@@ -31,7 +31,7 @@ class Direction(enum.StrEnum):
 
     @property
     def inverse(self) -> Direction:
-        """Return the direction for a callback or webhook, where the API sends the request."""
+        """Return the opposite direction, for callbacks and webhooks: there, the API sends the request."""
         return {"request": Direction.RESPONSE, "response": Direction.REQUEST, "none": Direction.NONE}[
             self.value
         ]
@@ -102,14 +102,15 @@ class Finding:
     after: Any = None
     witness: Witness | None = None
     copies: tuple[Location, ...] = ()
-    #: A text that distinguishes this finding from others with equal rule, subject, location and values.
+    #: A text that distinguishes this finding from other findings with equal rule, subject, location and
+    #: values.
     identity: str = ""
     #: Whether the changed part has no name, such as an alternative of a union without a reference.
     unnamed: bool = False
     #: A sentence that states what to do about the finding.
     advice: str = ""
-    #: The location to show in a file of the working tree; for a removed part, the location of the nearest
-    #: parent that was not removed.
+    #: The location that the output shows, in a file of the working tree; for a removed part, the location of
+    #: the nearest parent that was not removed.
     shown_at: Location | None = None
 
     @property
@@ -137,7 +138,7 @@ class Finding:
 
     @property
     def former_fingerprints(self) -> tuple[str, ...]:
-        """Return the fingerprints of this finding in files of earlier versions, without `fingerprint` itself.
+        """Return the fingerprints that earlier versions of pytest-infra computed, except `fingerprint`.
 
         The result is empty for a part without a name, because earlier versions gave several such parts the
         same fingerprint.
@@ -157,8 +158,8 @@ class Finding:
 
     def _hash(self, *values: Any) -> str:
         location = self.base or self.revision
-        subject, *others = values
-        content = [self.rule, subject, location.pointer if location else "", *others]
+        subject, *other_values = values
+        content = [self.rule, subject, location.pointer if location else "", *other_values]
         text = json.dumps(content, sort_keys=True, ensure_ascii=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -12,9 +12,9 @@ from infra_openapi import facts
 from infra_openapi.document import Element
 from infra_openapi.schema.change import Fact
 
-#: The facts about parts without a name → the keywords of a schema that together are the part. If the list of
-#: keywords is empty, the element of the fact is the part. Facts about removed parts are not listed here,
-#: because the location in the old document distinguishes these facts.
+#: The kind of a fact about a part without a name → the keywords of the schema that form this part. If no
+#: keywords are listed, the part is the whole element of the fact. Facts about removed parts are not in this
+#: table, because the location in the old document distinguishes these facts.
 _UNNAMED: dict[facts.FactKind, tuple[str, ...]] = {
     **dict.fromkeys((facts.UNION_BRANCH_ADDED, facts.UNION_BRANCH_REPLACED, facts.NEW_ALTERNATIVE), ()),
     **dict.fromkeys((facts.NOT_ADDED, facts.NOT_NARROWED, facts.NOT_WIDENED, facts.NOT_CHANGED), ()),
@@ -41,7 +41,7 @@ _NAMED = frozenset({"properties", "patternProperties", "dependentSchemas", "$def
 
 
 def unnamed(fact: Fact) -> bool:
-    """Return whether the changed part has no name, so that its content identifies it."""
+    """Return whether the changed part has no name; the content of such a part identifies the part."""
     element = fact.revision or fact.base
     if fact.kind not in _UNNAMED or element is None or not isinstance(element.raw, dict):
         return False
@@ -51,20 +51,24 @@ def unnamed(fact: Fact) -> bool:
 def identity(fact: Fact) -> str:
     """Return a string that distinguishes a fact from others with equal rule, subject, location and values.
 
-    The text contains the location in the new document, unless this location is in the main file and is equal
-    to the location in the old document or to that of its container. If the part has no name, the text also
-    contains a hash of the part's content. Without a location and a hash, the text is empty.
+    The string contains the location in the new document if this location is not in the main file, or if
+    neither location (in the old and in the new document) contains the other location. If the part has no
+    name, the string also contains a hash of the part's content. Without a location and a hash, the string is
+    empty.
     """
     element = fact.revision or fact.base
-    before, after = (_place(side) if side is not None else ("", "") for side in (fact.base, element))
-    # If a part was added or removed, one of the two locations is the container, and the subject is the part.
+    before, after = (
+        _file_and_pointer(changed) if changed is not None else ("", "") for changed in (fact.base, element)
+    )
+    # If a part was added or removed, one of the two locations is its container. The subject then names the
+    # part.
     contained = after[1].startswith(before[1]) or before[1].startswith(after[1])
     location = [] if contained and not after[0] else [after]
     content = [] if element is None or not unnamed(fact) else [_digest(element.raw, _UNNAMED[fact.kind])]
     return json.dumps([*location, *content]) if location or content else ""
 
 
-def _place(element: Element) -> tuple[str, str]:
+def _file_and_pointer(element: Element) -> tuple[str, str]:
     """Return the file and the JSON pointer of an element; positions in lists are replaced by `*`.
 
     The file is an empty string for an element in the main file of the document.
@@ -74,8 +78,8 @@ def _place(element: Element) -> tuple[str, str]:
 
 
 def _digest(raw: dict[str, Any], keys: tuple[str, ...]) -> str:
-    kept = {key: raw[key] for key in keys if key in raw} if keys else raw
-    text = json.dumps(_without_annotations(kept), sort_keys=True, default=str)
+    hashed = {key: raw[key] for key in keys if key in raw} if keys else raw
+    text = json.dumps(_without_annotations(hashed), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -84,12 +88,12 @@ def _without_annotations(raw: Any) -> Any:
         return [_without_annotations(member) for member in raw]
     if not isinstance(raw, dict):
         return raw
-    kept = {}
+    remaining = {}
     for key, value in raw.items():
         if key in _NAMED and isinstance(value, dict):
-            kept[key] = {name: _without_annotations(schema) for name, schema in value.items()}
+            remaining[key] = {name: _without_annotations(schema) for name, schema in value.items()}
         elif key in {"enum", "const", "default"}:
-            kept[key] = value
+            remaining[key] = value
         elif key not in _ANNOTATIONS:
-            kept[key] = _without_annotations(value)
-    return kept
+            remaining[key] = _without_annotations(value)
+    return remaining

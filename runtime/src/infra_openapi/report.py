@@ -10,8 +10,8 @@ from typing import Any
 
 from infra_openapi.finding import Finding, Level, Note
 
-#: The version of the JSON format of `Report.to_json`. The version increases when a key is removed or changes
-#: its meaning.
+#: The version of the output format `json`. The version increases when a key is removed or changes its
+#: meaning.
 SCHEMA_VERSION = 2
 
 
@@ -38,7 +38,8 @@ class Acceptance:
     def summary(self) -> str:
         """Return the string that names the entry in messages.
 
-        It is the first one of `change`, `rule` and `fingerprint` that is not empty.
+        The result is `change` (the message of the finding). If `change` is empty, the result is `rule`, or
+        else `fingerprint`.
         """
         return self.change or self.rule or self.fingerprint
 
@@ -80,7 +81,7 @@ class Review:
 class Report:
     """The findings of a comparison, sorted by level, location and rule.
 
-    The same two documents always give an equal report.
+    With the same settings, the same two documents always give an equal report.
     """
 
     base: str
@@ -107,7 +108,7 @@ class Report:
         return bool(self.counts[Level.BREAKING])
 
     def expanded(self) -> Iterator[Finding]:
-        """Yield the findings, each of them once for each operation that it affects."""
+        """Yield each finding once for each operation that the finding affects."""
         for finding in self.findings:
             if not finding.operations:
                 yield finding

@@ -1,4 +1,4 @@
-"""Check values with jsonschema, after the keywords of all versions of OpenAPI are converted."""
+"""Check values with jsonschema; keywords of OpenAPI that jsonschema does not support are converted first."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from infra_openapi.schema.node import COUNTS, TYPES, Node
 from infra_openapi.schema.pattern import harmless
 
 #: The maximum number of connected schemas for which an example is searched.
-_MOST_SCHEMAS = 1500
-#: The keyword that hides a property in a direction.
+_MAX_SCHEMAS = 1500
+#: The keyword of a property that messages of a direction do not contain.
 HIDDEN = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}
 _NAMED = frozenset({"properties", "patternProperties", "dependentSchemas"})
 _TYPES = frozenset({*TYPES, "integer"})
@@ -26,7 +26,7 @@ _TYPES = frozenset({*TYPES, "integer"})
 _DATA = frozenset({"const"})
 _SCHEMA, _NUMBER = (dict, bool), (int, float)
 #: The keywords that jsonschema checks, with the valid types of their values.
-_UNDERSTOOD: dict[str, tuple[type, ...]] = {
+_CHECKED: dict[str, tuple[type, ...]] = {
     "type": (str, list),
     "enum": (list,),
     "format": (str,),
@@ -70,52 +70,54 @@ _Validator: Any = extend(Draft202012Validator, {"x-follow": _follow})  # type: i
 
 
 class Checker:
-    """Converts the schemas of one document for jsonschema.
+    """Checks values with the schemas of one document, which are first converted for jsonschema.
 
-    Each schema is converted when it is first needed.
+    Each schema is converted when a value is checked with it for the first time.
     """
 
     def __init__(self, direction: Direction) -> None:
         self._hidden = HIDDEN[direction]
-        self._known: dict[str, Any] = {}
-        self._waiting: list[tuple[str, Element]] = []
+        self._converted: dict[str, Any] = {}
+        self._queued: list[tuple[str, Element]] = []
 
-    def complaints(self, node: Node, value: Any) -> Iterator[ValidationError]:
+    def errors(self, node: Node, value: Any) -> Iterator[ValidationError]:
         """Yield the errors that jsonschema finds when it checks a value with the schemas of a node."""
         for element in node.elements:
             name = self._name(element)
-            self._rewrite_all()
-            yield from _Validator(self._known[name], format_checker=_FORMATS).iter_errors(value)
+            self._convert_queued()
+            yield from _Validator(self._converted[name], format_checker=_FORMATS).iter_errors(value)
 
     def _name(self, element: Element) -> str:
         name = f"{element.file}#{element.pointer}"
-        if name not in self._known:
-            if len(self._known) > _MOST_SCHEMAS:
+        if name not in self._converted:
+            if len(self._converted) > _MAX_SCHEMAS:
                 raise OverflowError
-            self._known[name] = True
-            self._waiting.append((name, element))
+            self._converted[name] = True
+            self._queued.append((name, element))
         return name
 
-    def _rewrite_all(self) -> None:
-        while self._waiting:
-            name, element = self._waiting.pop()
-            self._known[name] = self._rewritten(element)
+    def _convert_queued(self) -> None:
+        while self._queued:
+            name, element = self._queued.pop()
+            self._converted[name] = self._convert(element)
 
-    def _rewritten(self, element: Element) -> Any:
+    def _convert(self, element: Element) -> Any:
         raw = element.raw
         if not isinstance(raw, dict):
             return raw if isinstance(raw, bool) else True
         target = target_of(element)
         if target is not None and not element.document.modern:
-            return {"x-follow": (self._known, self._name(target))}
-        made: dict[str, Any] = {} if target is None else {"x-follow": (self._known, self._name(target))}
+            return {"x-follow": (self._converted, self._name(target))}
+        converted: dict[str, Any] = (
+            {} if target is None else {"x-follow": (self._converted, self._name(target))}
+        )
         for key, value in raw.items():
             if key in _DATA:
-                made[key] = value
-            elif isinstance(value, _UNDERSTOOD.get(key, ())) and _sound(key, value):
-                made[key] = self._part(element, key, value)
-        self._modernise(element, raw, made)
-        return made
+                converted[key] = value
+            elif isinstance(value, _CHECKED.get(key, ())) and _usable(key, value):
+                converted[key] = self._part(element, key, value)
+        self._convert_old_keywords(element, raw, converted)
+        return converted
 
     def _part(self, element: Element, key: str, value: Any) -> Any:
         inner = element.child(key)
@@ -124,65 +126,68 @@ class Checker:
         if key in {"enum", "type", "required", "dependentRequired"}:
             return value
         if key in _NAMED:
-            return {name: self._rewritten(schema) for name, schema in inner.members().items()}
+            return {name: self._convert(schema) for name, schema in inner.members().items()}
         if isinstance(value, list):
-            return [self._rewritten(schema) for schema in element.items(key)]
-        return self._rewritten(inner) if isinstance(value, dict) else value
+            return [self._convert(schema) for schema in element.items(key)]
+        return self._convert(inner) if isinstance(value, dict) else value
 
-    def _hides(self, element: Element) -> bool:
-        """Return whether a property is not sent in this direction (read-only or write-only).
+    def _is_hidden(self, element: Element) -> bool:
+        """Return whether messages of this direction do not contain a property (read-only or write-only).
 
         The keyword can be in the schema of the property, or in the schema to which this schema refers.
         """
         target = target_of(element)
         modern = target is None or element.document.modern
-        own = modern and isinstance(element.raw, dict) and element.raw.get(self._hidden) is True
-        return own or (target is not None and self._hides(target))
+        is_hidden = modern and isinstance(element.raw, dict) and element.raw.get(self._hidden) is True
+        return is_hidden or (target is not None and self._is_hidden(target))
 
-    def _modernise(self, element: Element, raw: dict[str, Any], made: dict[str, Any]) -> None:
+    def _convert_old_keywords(self, element: Element, raw: dict[str, Any], converted: dict[str, Any]) -> None:
         """Convert keywords of OpenAPI 3.0 to JSON Schema 2020-12.
 
         Properties that are hidden in this direction (read-only in requests, write-only in responses) are no
         longer required.
         """
-        if raw.get("nullable") is True and isinstance(made.get("type"), str):
-            made["type"] = [made["type"], "null"]
-            if "enum" in made:
-                made["enum"] = [*raw["enum"], None]
+        if raw.get("nullable") is True and isinstance(converted.get("type"), str):
+            converted["type"] = [converted["type"], "null"]
+            if "enum" in converted:
+                converted["enum"] = [*raw["enum"], None]
         for key, strict in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
             if isinstance(raw.get(strict), bool):
-                made.pop(strict, None)
-                if raw[strict] and key in made:
-                    made[strict] = made.pop(key)
+                converted.pop(strict, None)
+                if raw[strict] and key in converted:
+                    converted[strict] = converted.pop(key)
         if not isinstance(raw.get("required"), list):
-            made.pop("required", None)
+            converted.pop("required", None)
         elif isinstance(raw.get("properties"), dict):
             inner = element.child("properties")
             hidden = (
-                {name for name, schema in inner.members().items() if self._hides(schema)} if inner else set()
+                {name for name, schema in inner.members().items() if self._is_hidden(schema)}
+                if inner
+                else set()
             )
-            made["required"] = [
+            converted["required"] = [
                 name for name in raw["required"] if isinstance(name, str) and name not in hidden
             ]
 
 
-def _sound(key: str, value: Any) -> bool:
-    """Return whether jsonschema can use the value of a keyword.
+def _usable(key: str, value: Any) -> bool:
+    """Return whether the value of a keyword is valid, so that jsonschema can use it.
 
-    The result is False for patterns that can take exponential time.
+    Raises:
+        ValueError: a pattern can take exponential time.
     """
     patterns = [value] if key == "pattern" else list(value) if key == "patternProperties" else []
     if not all(map(harmless, patterns)):
         raise ValueError(key)
     if key == "type":
         return all(
-            isinstance(item, str) and item in _TYPES
-            for item in (value if isinstance(value, list) else [value])
+            isinstance(member, str) and member in _TYPES
+            for member in (value if isinstance(value, list) else [value])
         )
     if key == "required":
-        return all(isinstance(item, str) for item in value)
+        return all(isinstance(member, str) for member in value)
     if key == "dependentRequired":
-        return all(isinstance(item, list) for item in value.values())
+        return all(isinstance(member, list) for member in value.values())
     return not isinstance(value, float) or value > 0 or key != "multipleOf"
 
 
@@ -190,12 +195,12 @@ _FORMATS = FormatChecker(formats=("date", "email", "ipv4", "ipv6", "uuid", "rege
 
 
 @_FORMATS.checks("date-time", raises=ValueError)
-def _moment(value: object) -> bool:
+def _is_date_time(value: object) -> bool:
     return not isinstance(value, str) or ("T" in value.upper() and bool(dt.datetime.fromisoformat(value)))
 
 
-def _in_range(least: int, most: int) -> Any:
-    return lambda value: isinstance(value, bool) or not isinstance(value, int) or least <= value <= most
+def _in_range(minimum: int, maximum: int) -> Any:
+    return lambda value: isinstance(value, bool) or not isinstance(value, int) or minimum <= value <= maximum
 
 
 _FORMATS.checks("int32")(_in_range(-(2**31), 2**31 - 1))

@@ -25,12 +25,12 @@ _WIDTH = 100
 def canonical(document: Document, *, as_yaml: bool = False) -> str:
     """Return an OpenAPI document as JSON or YAML text with sorted keys and a newline at the end.
 
-    Lists keep their order.
+    The order of the members of a list does not change.
 
     Raises:
         CompareError: the document refers to other files, or is nested too deeply.
     """
-    if not document.alone:
+    if not document.is_single_file:
         hint = (
             "Compare with a git revision instead, such as main:openapi.yaml, because a git revision contains "
             "all files."
@@ -38,9 +38,9 @@ def canonical(document: Document, *, as_yaml: bool = False) -> str:
         raise CompareError(
             document.name, "the document refers to other files, but a snapshot is one file", hint=hint
         )
-    data = document.original
-    ordered = {key: data[key] for key in _HEAD if key in data}
-    ordered |= {key: data[key] for key in sorted(data) if key not in _HEAD}
+    document_data = document.original
+    ordered = {key: document_data[key] for key in _HEAD if key in document_data}
+    ordered |= {key: document_data[key] for key in sorted(document_data) if key not in _HEAD}
     try:
         ordered = {key: _sorted(value) for key, value in ordered.items()}
         if not as_yaml:
@@ -51,7 +51,7 @@ def canonical(document: Document, *, as_yaml: bool = False) -> str:
 
 
 def write(path: Path, document: Document) -> bool:
-    """Write a document to a snapshot file; return False if the file already has this content.
+    """Write a document to a snapshot file, and return whether the content of the file has changed.
 
     The snapshot is YAML if the name ends with `.yaml` or `.yml`, otherwise JSON.
 
@@ -80,7 +80,8 @@ def _replace(path: Path, content: bytes) -> None:
     """
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         file.write(content)
-    # Only the owner can read a temporary file; the snapshot gets the default permissions of a file.
+    # Only the owner can read a temporary file. A new snapshot gets the default permissions of a file; an
+    # existing snapshot keeps its permissions.
     mask = os.umask(0)
     os.umask(mask)
     Path(file.name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)
@@ -91,14 +92,14 @@ def _sorted(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _sorted(value[key]) for key in sorted(value)}
     if isinstance(value, list):
-        return [_sorted(item) for item in value]
+        return [_sorted(member) for member in value]
     return value
 
 
 class _Dumper(yaml.SafeDumper):
     """Writes data as YAML 1.2 (core schema).
 
-    The text has no anchors, so that a change of one part changes only the lines of this part.
+    The text has no anchors and aliases: if a value occurs twice, the text contains the value twice.
     """
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature

@@ -15,7 +15,7 @@ STABLE = "stable"
 def level(value: Any) -> str:
     """Return a value of `x-stability-level` in lower case, or `stable` if the value is not a string.
 
-    A text that is not a known level is returned too.
+    An unknown level is returned unchanged, apart from the lower case.
     """
     return value.strip().lower() if isinstance(value, str) and value.strip() else STABLE
 

@@ -1,7 +1,7 @@
 """Find an example value that shows why a change is breaking, and check the value with jsonschema.
 
-The search does not depend on the rule. It tries values at and beyond every bound of both schemas, and returns
-the first value that is valid in only one of the documents. The example is therefore always correct.
+The search is the same for every rule: it tries values at and beyond every bound of both schemas, and returns
+the first value that is valid in only one of the documents. Every returned example has therefore been checked.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from infra_openapi.schema.schemas import Schemas
 from infra_openapi.schema_check import HIDDEN, Checker
 
 #: The maximum number of items of an array in an example, and of attempts to remove a part of an example.
-_MOST_ITEMS, _MOST_ATTEMPTS = 10, 40
+_MAX_ITEMS, _MAX_ATTEMPTS = 10, 40
 #: The maximum number of candidates for a fact about an alternative of a union, and for other facts.
-_FEW, _MOST = 8, 200
+_MAX_FOR_ALTERNATIVE, _MAX_CANDIDATES = 8, 200
 _NOTHING = object()
-#: The facts that concern a schema as a whole, so that every keyword can reject the example.
+#: The facts about a schema as a whole: any keyword may reject the example.
 _ABOUT_EVERYTHING = frozenset(
     {facts.SCHEMA_ADDED, facts.SCHEMA_REMOVED, facts.BECAME_IMPOSSIBLE, facts.BECAME_POSSIBLE}
 )
-#: The keywords whose schemas apply to a property or an item of a value; and the keys in the path of a schema
-#: that lead to another schema for the same value.
+#: The keywords whose schemas apply to a property or an item of a value. The second set contains the keys of a
+#: schema path that lead to another schema for the same value.
 _HOLDERS = frozenset(
     {
         "properties",
@@ -44,7 +44,7 @@ _HOLDERS = frozenset(
         "prefixItems",
     }
 )
-_TRANSPARENT = frozenset({"x-follow", "allOf", *range(1000)})
+_SAME_VALUE = frozenset({"x-follow", "allOf", *range(1000)})
 
 
 class Witnesses:
@@ -55,46 +55,55 @@ class Witnesses:
         self._candidates = Candidates(schemas.node)
         self._checkers: dict[tuple[int, Direction], Checker] = {}
 
-    def of(self, pair: Pair, fact: Fact, *, alone: bool) -> Witness | None:
+    def of(self, pair: Pair, fact: Fact, *, is_only_fact: bool) -> Witness | None:
         """Return a small value that shows this fact; None if no such value was found.
 
-        If the pair of schemas has further facts (`alone` is false), the value is one that only the keyword
-        of this fact rejects, or only its alternative in an `anyOf` or `oneOf`.
+        `is_only_fact` is false if the pair of schemas has further facts. The value must then show this fact
+        only: either only the keyword of the fact rejects the value, or the value is valid for the alternative
+        of an `anyOf` or `oneOf` that the fact is about.
         """
         keywords = _KEYWORDS.get(fact.kind)
         direction = pair.mode.direction
         old, new = self._schemas.normal(pair.old), self._schemas.normal(pair.new)
         wide, narrow = (old, new) if direction is Direction.REQUEST else (new, old)
         branch = self._branch(fact, wide)
-        if (keywords is None and branch is None and not alone) or not (wide.elements and narrow.elements):
+        if (keywords is None and branch is None and not is_only_fact) or not (
+            wide.elements and narrow.elements
+        ):
             return None
-        sides = (wide,) if branch is None else (branch, wide)
+        allowing = (wide,) if branch is None else (branch, wide)
         first_tries = [value for value in self._first_tries(fact, wide, narrow) if value is not None]
 
         def shows(value: Any) -> bool:
             # Most candidates are valid in both documents, and jsonschema is slow.
             holds = self._schemas.member.holds
-            if holds(narrow, value) is True or any(holds(side, value) is False for side in sides):
+            if holds(narrow, value) is True or any(holds(node, value) is False for node in allowing):
                 return False
-            takes, refuses = self._checker(wide, direction), self._checker(narrow, direction)
-            return all(next(takes.complaints(side, value), None) is None for side in sides) and _shows(
-                fact, keywords, refuses.complaints(narrow, value)
+            wide_checker, narrow_checker = self._checker(wide, direction), self._checker(narrow, direction)
+            return all(next(wide_checker.errors(node, value), None) is None for node in allowing) and _shows(
+                fact, keywords, narrow_checker.errors(narrow, value)
             )
 
-        candidates = islice(self._candidates.of(sides[0], narrow), _MOST if branch is None else _FEW)
+        candidates = islice(
+            self._candidates.of(allowing[0], narrow),
+            _MAX_CANDIDATES if branch is None else _MAX_FOR_ALTERNATIVE,
+        )
         try:
             for value in chain(first_tries, candidates):
-                if _longest(value) <= _MOST_ITEMS and shows(value):
-                    return Witness(kind=direction, value=self._smallest(value, shows, sides[0]))
+                if _longest(value) <= _MAX_ITEMS and shows(value):
+                    return Witness(kind=direction, value=self._smallest(value, shows, allowing[0]))
         except (RecursionError, OverflowError, ValueError):
             return None
         return None
 
     def _smallest(self, value: Any, shows: Callable[[Any], bool], node: Node) -> Any:
-        """Return a value from which no property and no item can be removed; the attempts are limited."""
+        """Return a value from which no property or item can be removed.
+
+        At most `_MAX_ATTEMPTS` removals are tried.
+        """
         attempts = 0
         reductions = self._reductions(value, node)
-        while (smaller := next(reductions, _NOTHING)) is not _NOTHING and attempts < _MOST_ATTEMPTS:
+        while (smaller := next(reductions, _NOTHING)) is not _NOTHING and attempts < _MAX_ATTEMPTS:
             attempts += 1
             if shows(smaller):
                 value, reductions = smaller, self._reductions(smaller, node)
@@ -123,16 +132,18 @@ class Witnesses:
         if fact.kind not in _ABOUT_ALTERNATIVES:
             return None
         element = fact.base if fact.kind is facts.UNION_BRANCH_REMOVED else fact.revision
-        inside = element is not None and element.identity not in {other.identity for other in wide.elements}
+        inside = element is not None and element.identity not in {
+            wide_element.identity for wide_element in wide.elements
+        }
         return self._schemas.node((element,)) if element is not None and inside else None
 
     def _first_tries(self, fact: Fact, wide: Node, narrow: Node) -> list[Any]:
-        """Return the values that probably show the fact."""
+        """Return the values that are tried first as the example, because they probably show the fact."""
         if fact.kind in _ABOUT_LISTS:
             return [*(fact.before or ()), *(fact.after or ())]
         if fact.kind in _ABOUT_VALUES:
             return [fact.before, fact.after]
-        return [text_patterns.told_apart(wide, narrow)] if fact.kind in _ABOUT_PATTERNS else []
+        return [text_patterns.distinguishing_string(wide, narrow)] if fact.kind in _ABOUT_PATTERNS else []
 
     def _checker(self, node: Node, direction: Direction) -> Checker:
         document = node.elements[0].document
@@ -182,15 +193,15 @@ _ABOUT_ALTERNATIVES = frozenset(
         facts.NEW_ALTERNATIVE,
     }
 )
-#: The facts for which the changed value itself is the example.
+#: The facts whose old or new value is itself the example.
 _ABOUT_VALUES = frozenset({facts.CONST_CHANGED})
-#: The facts whose values are lists of enumerated values, each of which is an example.
+#: The facts whose old or new value is a list of enumerated values; each enumerated value can be the example.
 _ABOUT_LISTS = frozenset({facts.ENUM_VALUE_ADDED, facts.ENUM_VALUE_REMOVED})
 #: The facts about one property; jsonschema's message contains the name of this property.
 _ABOUT_ONE_PROPERTY = _ABOUT_REQUIRED | {facts.PROPERTY_ADDED_TO_CLOSED, facts.PROPERTY_REMOVED_FROM_CLOSED}
-#: Pairs: some keywords, and the facts whose example only these keywords may reject. If a fact is in no pair,
-#: every keyword may reject its example.
-_REFUSED_BY: tuple[tuple[frozenset[str], Iterable[FactKind]], ...] = (
+#: Each row contains keywords, and the facts whose example must be rejected by these keywords only. For a fact
+#: without a row, any keyword may reject the example.
+_REJECTED_BY: tuple[tuple[frozenset[str], Iterable[FactKind]], ...] = (
     (frozenset({"required"}), _ABOUT_REQUIRED),
     (frozenset({"pattern"}), _ABOUT_PATTERNS),
     (
@@ -253,37 +264,40 @@ _REFUSED_BY: tuple[tuple[frozenset[str], Iterable[FactKind]], ...] = (
     (frozenset({"minimum", "exclusiveMinimum"}), BOUNDS["minimum"].kinds),
     (frozenset({"maximum", "exclusiveMaximum"}), BOUNDS["maximum"].kinds),
 )
-_KEYWORDS = {kind: keywords for keywords, kinds in _REFUSED_BY for kind in kinds}
+_KEYWORDS = {kind: keywords for keywords, kinds in _REJECTED_BY for kind in kinds}
 
 
-def _shows(fact: Fact, keywords: frozenset[str] | None, complaints: Iterator[ValidationError]) -> bool:
-    """Return whether jsonschema has complaints about a value, and the fact causes every complaint."""
+def _shows(fact: Fact, keywords: frozenset[str] | None, errors: Iterator[ValidationError]) -> bool:
+    """Return whether jsonschema reports errors for a value, and the fact causes every error."""
     is_caused = False
-    for complaint in complaints:
+    for error in errors:
         is_caused = True
-        if not _explains(fact, keywords, complaint):
+        if not _explains(fact, keywords, error):
             return False
         if fact.kind in _ABOUT_EVERYTHING:
             return True
     return is_caused
 
 
-def _explains(fact: Fact, keywords: frozenset[str] | None, complaint: ValidationError) -> bool:
-    """Return whether a complaint of jsonschema is caused by the fact."""
+def _explains(fact: Fact, keywords: frozenset[str] | None, error: ValidationError) -> bool:
+    """Return whether the fact is the cause of an error of jsonschema."""
     if fact.kind in _ABOUT_EVERYTHING:
         return True
     if fact.kind in _ABOUT_FORBIDDEN:
         # jsonschema reports neither a keyword nor the name of the property for the schema `false`.
-        return not complaint.validator and _about_a_part(complaint)
+        return not error.validator and _about_a_part(error)
     if keywords is None:
-        return not _about_a_part(complaint)
-    named = fact.kind not in _ABOUT_ONE_PROPERTY or repr(fact.subject) in complaint.message
-    return complaint.validator in keywords and not complaint.path and named
+        return not _about_a_part(error)
+    names_property = fact.kind not in _ABOUT_ONE_PROPERTY or repr(fact.subject) in error.message
+    return error.validator in keywords and not error.path and names_property
 
 
-def _about_a_part(complaint: ValidationError) -> bool:
-    """Return whether a complaint is about a property or an item; changes of these have their own findings."""
-    keyword = next((key for key in complaint.schema_path if key not in _TRANSPARENT), "")
+def _about_a_part(error: ValidationError) -> bool:
+    """Return whether an error is about a property or an item.
+
+    Changes of properties and items are separate findings.
+    """
+    keyword = next((key for key in error.schema_path if key not in _SAME_VALUE), "")
     return keyword in _HOLDERS
 
 

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from infra_cli.commands.bin._project import Project
     from infra_runtime.binaries.recipe import Recipe
 
-#: the name of the subcommand that is the same as the group `infra bin`, and the name of this group
+#: the subcommand `infra tools dep`, which is the same as `infra bin`, and the name of the group `bin`
 _ALIAS, _GROUP = "dep", "bin"
 
 
 class Tool(click.Command):
-    """A command that passes all its arguments to a tool, also `--help` and `--`."""
+    """A command that passes all its arguments to a tool, including `--help` and `--`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Store the arguments in the context without parsing them."""
@@ -47,7 +47,7 @@ class Tools(click.Group):
         return Tool(cmd_name, callback=functools.partial(_run, cmd_name))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Return the names of the tools that begin with a string."""
+        """Return the names of the tools that begin with the string `incomplete`."""
         names = sorted((_ALIAS, *_programs(_project(ctx.params["directory"]).recipes())))
         tools = [CompletionItem(name) for name in names if name.startswith(incomplete)]
         return [*tools, *super().shell_complete(ctx, incomplete)]

@@ -1,1 +1,1 @@
-"""Compare all parts of documents except schemas: operations, parameters, bodies, responses and so on."""
+"""Compare all parts of two documents except schemas: operations, parameters, request bodies, responses, …"""

@@ -1,4 +1,4 @@
-"""Compare the parts of form bodies (multipart and urlencoded): serialization and media types."""
+"""Compare how the parts (fields) of form bodies are written: serialization and media type of each part."""
 
 from __future__ import annotations
 
@@ -18,21 +18,25 @@ FORMS = frozenset({_URLENCODED, _FORM_DATA})
 _TEXT, _OBJECT, _BYTES = "text/plain", "application/json", "application/octet-stream"
 _BINARY = frozenset({"binary", "base64", "byte"})
 #: If an encoding has one of these keywords, its `contentType` is ignored.
-_STYLING = frozenset({"style", "explode", "allowReserved"})
+_STYLE_KEYS = frozenset({"style", "explode", "allowReserved"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A part of a form in one document: its schema, and its `encoding` (None if it has no `encoding`)."""
+    """A part (field) of a form in one document.
+
+    `encoding` is the object for the part under `encoding` (None if it is missing), `form` is the media type
+    of the form, and `term` is the schema of the part.
+    """
 
     encoding: Element | None
-    holder: Element
+    form: Element
     term: Term
 
     @property
     def element(self) -> Element:
         """Return the `encoding` of the part, or the media type of the form if the part has no `encoding`."""
-        return self.encoding or self.holder
+        return self.encoding or self.form
 
 
 def parts(scope: Scope, name: str, old: Element, new: Element) -> Iterator[tuple[str, Part, Part]]:
@@ -44,13 +48,13 @@ def parts(scope: Scope, name: str, old: Element, new: Element) -> Iterator[tuple
     if not name.startswith(("multipart/", _URLENCODED)):
         return
     before, after = _encodings(old), _encodings(new)
-    first, second = _terms(scope, old), _terms(scope, new)
+    old_terms, new_terms = _terms(scope, old), _terms(scope, new)
     for part in sorted({**before, **after}):
-        if part in first and part in second:
+        if part in old_terms and part in new_terms:
             yield (
                 part,
-                Part(encoding=before.get(part), holder=old, term=first[part]),
-                Part(encoding=after.get(part), holder=new, term=second[part]),
+                Part(encoding=before.get(part), form=old, term=old_terms[part]),
+                Part(encoding=after.get(part), form=new, term=new_terms[part]),
             )
 
 
@@ -68,8 +72,8 @@ def compare(scope: Scope, name: str, part: str, old: Part, new: Part, direction:
     else:
         _media_type_changes(scope, part, old, new, direction)
     was, is_ = (
-        bool(encoding.encoding and decides and encoding.encoding.flag("allowReserved"))
-        for encoding, decides in ((old, was_styled), (new, is_styled))
+        bool(form_part.encoding and has_style and form_part.encoding.flag("allowReserved"))
+        for form_part, has_style in ((old, was_styled), (new, is_styled))
     )
     if was != is_:
         kind = facts.PARAMETER_RESERVED_ALLOWED if is_ else facts.PARAMETER_RESERVED_FORBIDDEN
@@ -77,7 +81,7 @@ def compare(scope: Scope, name: str, part: str, old: Part, new: Part, direction:
 
 
 def styled(name: str, encoding: Element | None) -> bool:
-    """Return whether a part is written like a query parameter, so that its media type has no effect.
+    """Return whether a form part is written like a query parameter; its media type then has no effect.
 
     Source: OpenAPI 3.0.4 and 3.1.1, "Encoding Object": `contentType` is ignored if `style`, `explode` or
     `allowReserved` is given. In OpenAPI 3.0, these keywords apply only to
@@ -86,44 +90,58 @@ def styled(name: str, encoding: Element | None) -> bool:
     if encoding is None or not isinstance(encoding.raw, dict):
         return False
     applies = name == _URLENCODED or (name == _FORM_DATA and encoding.document.modern)
-    return applies and not _STYLING.isdisjoint(encoding.raw)
+    return applies and not _STYLE_KEYS.isdisjoint(encoding.raw)
 
 
 def _switched(scope: Scope, name: str, part: str, old: Part, new: Part, direction: Direction) -> None:
-    """Compare a part that has a style in only one document; in the other document, it has a media type."""
-    shown: list[str] = []
+    """Compare a form part that has a style in one document and a media type in the other document."""
+    descriptions: list[str] = []
     changed = False
-    for side, other in ((old, new), (new, old)):
-        if styled(name, side.encoding):
-            shown.append(str(style(side.encoding, "query")))
+    for version, other_version in ((old, new), (new, old)):
+        if styled(name, version.encoding):
+            descriptions.append(str(style(version.encoding, "query")))
             continue
-        explicit = side.encoding.text("contentType") if side.encoding else ""
-        shared = types(scope, side.term) & types(scope, other.term) - {"null"}
+        explicit = version.encoding.text("contentType") if version.encoding else ""
+        shared_types = types(scope, version.term) & types(scope, other_version.term) - {"null"}
         if explicit:
-            changed = normal(explicit) != _TEXT or "object" in shared
-            shown.append(normal(explicit))
+            changed = normal(explicit) != _TEXT or "object" in shared_types
+            descriptions.append(normal(explicit))
         else:
             # Without an encoding, a field of a form has the style `form`, but an object in a multipart body
             # is JSON.
             default = style(None, "query")
-            changed = (name == _FORM_DATA and "object" in shared) or differ(
-                scope, default, style(other.encoding, "query"), side.term, other.term
+            changed = (name == _FORM_DATA and "object" in shared_types) or differ(
+                scope, default, style(other_version.encoding, "query"), version.term, other_version.term
             )
-            shown.append(str(default))
+            descriptions.append(str(default))
     if changed:
-        scope.fact(facts.ENCODING_CHANGED, direction, old.element, new.element, shown[0], shown[1], part)
+        scope.fact(
+            facts.ENCODING_CHANGED,
+            direction,
+            old.element,
+            new.element,
+            descriptions[0],
+            descriptions[1],
+            part,
+        )
 
 
 def _media_type_changes(scope: Scope, part: str, old: Part, new: Part, direction: Direction) -> None:
-    first, second = _media_types(scope, old), _media_types(scope, new)
-    for gone in sorted(
-        media_type for media_type in first if not any(covers(other, media_type) for other in second)
+    old_types, new_types = _media_types(scope, old), _media_types(scope, new)
+    for removed_type in sorted(
+        media_type
+        for media_type in old_types
+        if not any(covers(covering_type, media_type) for covering_type in new_types)
     ):
-        scope.fact(facts.PART_MEDIA_TYPE_REMOVED, direction, old.element, new.element, gone, None, part)
-    for come in sorted(
-        media_type for media_type in second if not any(covers(other, media_type) for other in first)
+        scope.fact(
+            facts.PART_MEDIA_TYPE_REMOVED, direction, old.element, new.element, removed_type, None, part
+        )
+    for added_type in sorted(
+        media_type
+        for media_type in new_types
+        if not any(covers(covering_type, media_type) for covering_type in old_types)
     ):
-        scope.fact(facts.PART_MEDIA_TYPE_ADDED, direction, old.element, new.element, None, come, part)
+        scope.fact(facts.PART_MEDIA_TYPE_ADDED, direction, old.element, new.element, None, added_type, part)
 
 
 def _encodings(media: Element) -> dict[str, Element]:

@@ -13,7 +13,7 @@ from infra_openapi.finding import Operation
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
-#: OpenAPI has other keywords for these headers, so parameters with these names are ignored.
+#: OpenAPI describes these headers with other keywords, so header parameters with these names are ignored.
 _IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
 
 
@@ -21,8 +21,8 @@ _IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
 class Endpoint:
     """One operation of a document, with the path items that contain the operation.
 
-    `items` contains the path item. If the path item is a reference, `items` also contains an element with the
-    keys beside the reference. These keys have priority over the target of the reference.
+    `items` contains the path item. If the path item is a `$ref`, `items` contains the target and then the
+    path item itself, because its other keys have priority over the keys of the target.
     """
 
     name: Operation
@@ -41,31 +41,31 @@ class Endpoint:
         A parameter of the operation replaces a parameter of the path item with the same key.
 
         The key of a path parameter is its position in the path, because its name is not sent. A path variable
-        for which no parameter is declared is a string. Header names are in lower case. The parameter for the
-        whole query string (OpenAPI 3.2) has an empty name.
+        for which no parameter is declared is a string. Header names are in lower case. A parameter for the
+        whole query string (OpenAPI 3.2) has an empty name in its key.
         """
         by_name: dict[tuple[str, str], Element] = {}
         variables = self.variables
         inherited = [element for item in self.items for element in item.items("parameters")]
         for element in (*inherited, *self.element.items("parameters")):
             parameter = follow(element)
-            place, name = parameter.text("in"), parameter.text("name")
-            if not place:
+            location, name = parameter.text("in"), parameter.text("name")
+            if not location:
                 element.document.note(element, "the parameter has no `in`, so the comparison ignores it")
                 continue
-            if place == "path" and name in variables:
+            if location == "path" and name in variables:
                 name = str(variables.index(name))
-            elif place == "querystring":
+            elif location == "querystring":
                 name = ""
-            elif place == "header":
+            elif location == "header":
                 name = name.lower()
                 if name in _IGNORED_HEADERS:
                     continue
-            by_name[place, name] = parameter
+            by_name[location, name] = parameter
         for number, name in enumerate(variables if self.name.path.startswith("/") else ()):
             raw = {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
-            undescribed = Element(self.document, self.element.file, self.element.pointer, raw)
-            by_name.setdefault(("path", str(number)), undescribed)
+            undeclared = Element(self.document, self.element.file, self.element.pointer, raw)
+            by_name.setdefault(("path", str(number)), undeclared)
         return by_name
 
     @property
@@ -111,20 +111,20 @@ def webhooks(document: Document) -> Iterator[Endpoint]:
             yield from of_path(document, f"webhook:{name}", item)
 
 
-def of_path(document: Document, path: str, item: Element) -> Iterator[Endpoint]:
+def of_path(document: Document, path: str, path_item: Element) -> Iterator[Endpoint]:
     """Yield the operations of a path item, such as `get` and `post`.
 
-    If the path item is a reference, the operations in the keys beside the reference are included. They
-    replace operations of the target that have the same method.
+    If the path item is a `$ref`, the operations of the target and the operations next to the `$ref` are
+    returned. If both have the same method, the operation next to the `$ref` is returned.
     """
-    target = follow(item)
-    alone = target.pointer == item.pointer and target.file == item.file
-    places = [place for place in ([item] if alone else [target, item]) if _is_item(place)]
+    target = follow(path_item)
+    is_own_target = target.pointer == path_item.pointer and target.file == path_item.file
+    items = [item for item in ([path_item] if is_own_target else [target, path_item]) if _is_item(item)]
     seen: set[str] = set()
-    for place in reversed(places):
-        operations = {method: place.child(method) for method in METHODS if method in place.raw}
+    for item in reversed(items):
+        operations = {method: item.child(method) for method in METHODS if method in item.raw}
         operations |= {
-            name.lower(): element for name, element in place.mapping("additionalOperations").items()
+            name.lower(): element for name, element in item.mapping("additionalOperations").items()
         }
         for method, element in operations.items():
             if element is None or method in seen:
@@ -134,11 +134,11 @@ def of_path(document: Document, path: str, item: Element) -> Iterator[Endpoint]:
                 continue
             seen.add(method)
             name = Operation(method=method.upper(), path=path)
-            yield Endpoint(name=name, element=element, items=tuple(places), document=document)
+            yield Endpoint(name=name, element=element, items=tuple(items), document=document)
 
 
-def _is_item(place: Element) -> bool:
-    if isinstance(place.raw, dict):
+def _is_item(element: Element) -> bool:
+    if isinstance(element.raw, dict):
         return True
-    place.document.note(place, "the value is not a path item, so the comparison ignores it")
+    element.document.note(element, "the value is not a path item, so the comparison ignores it")
     return False

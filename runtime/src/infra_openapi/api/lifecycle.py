@@ -25,13 +25,13 @@ def sunset(element: Element) -> Any:
     """Return the sunset date of an operation or parameter (`x-sunset`), as the document contains it.
 
     The sunset date is the day from which a deprecated part can be removed. The result is None if the element
-    has no sunset date. If the document is invalid, the result may not be a string.
+    has no sunset date. If the document is invalid, the result can be a value that is not a string.
     """
     return element.value("x-sunset")
 
 
 def day(value: Any) -> dt.date | None:
-    """Return the date in the text of a sunset date: a date, a date-time or an HTTP date.
+    """Return the date that a sunset value states: a date, a date-time or an HTTP date.
 
     The result is None for any other value.
     """
@@ -47,30 +47,32 @@ def day(value: Any) -> dt.date | None:
         return None
 
 
-def lost(before: Any, after: Any) -> bool:
+def sunset_removed(before: Any, after: Any) -> bool:
     """Return whether a sunset date was removed, or was replaced by a string that is not a date."""
     return before is not None and day(after) is None and (after is None or day(before) is not None)
 
 
-def removed(scope: Scope, old: Endpoint, home: Element, today: dt.date, kind: FactKind) -> None:
+def removed(scope: Scope, old: Endpoint, container: Element, today: dt.date, kind: FactKind) -> None:
     """Add the fact that an operation was removed.
 
-    `kind` is the kind of the fact if the operation was neither unstable nor deprecated. `home` is the element
-    of the new document that would contain the operation.
+    `kind` is the kind of the fact if the operation was neither unstable nor deprecated. `container` is the
+    element of the new document that would contain the operation.
     """
     subject = str(old.name)
-    last = sunset(old.element)
+    sunset_value = sunset(old.element)
     if old.unstable:
-        scope.fact(facts.OPERATION_REMOVED_UNSTABLE, NONE, old.element, home, old.stability, None, subject)
+        scope.fact(
+            facts.OPERATION_REMOVED_UNSTABLE, NONE, old.element, container, old.stability, None, subject
+        )
     elif not old.element.flag("deprecated"):
-        scope.fact(kind, NONE, old.element, home, None, None, subject)
-    elif last is None:
-        scope.fact(facts.OPERATION_REMOVED_DEPRECATED, NONE, old.element, home, None, None, subject)
+        scope.fact(kind, NONE, old.element, container, None, None, subject)
+    elif sunset_value is None:
+        scope.fact(facts.OPERATION_REMOVED_DEPRECATED, NONE, old.element, container, None, None, subject)
     else:
-        ends = day(last)
-        passed = ends is not None and ends <= today
-        fact = facts.OPERATION_REMOVED_AFTER_SUNSET if passed else facts.OPERATION_REMOVED_BEFORE_SUNSET
-        scope.fact(fact, NONE, old.element, home, last, None, subject)
+        sunset_day = day(sunset_value)
+        has_passed = sunset_day is not None and sunset_day <= today
+        fact = facts.OPERATION_REMOVED_AFTER_SUNSET if has_passed else facts.OPERATION_REMOVED_BEFORE_SUNSET
+        scope.fact(fact, NONE, old.element, container, sunset_value, None, subject)
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
@@ -105,11 +107,11 @@ def _deprecation(scope: Scope, old: Endpoint, new: Endpoint, subject: str) -> No
         scope.fact(facts.OPERATION_DEPRECATED, NONE, None, None, None, after, subject)
     elif was and not is_:
         scope.fact(facts.OPERATION_REACTIVATED, NONE, None, None, before, None, subject)
-    elif was and lost(before, after):
+    elif was and sunset_removed(before, after):
         scope.fact(facts.OPERATION_SUNSET_REMOVED, NONE, None, None, before, after, subject)
     if is_ and after is not None and before != after:
-        first, second = day(before), day(after)
-        if second is None:
+        old_day, new_day = day(before), day(after)
+        if new_day is None:
             scope.fact(facts.OPERATION_SUNSET_INVALID, NONE, None, None, before, after, subject)
-        elif was and first is not None and second < first:
+        elif was and old_day is not None and new_day < old_day:
             scope.fact(facts.OPERATION_SUNSET_EARLIER, NONE, None, None, before, after, subject)

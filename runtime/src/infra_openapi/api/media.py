@@ -1,4 +1,4 @@
-"""Compare media types with their schemas, headers, and the values of parameters."""
+"""Compare the media types of messages with their schemas, the headers, and the values of parameters."""
 
 from __future__ import annotations
 
@@ -28,19 +28,23 @@ def compare(
         added, removed = facts.DELIVERED_MEDIA_TYPE_ADDED, facts.DELIVERED_MEDIA_TYPE_REMOVED
     for name, element in sorted(before.items()):
         if name in after:
-            _changed(scope, name, element, after[name], direction)
+            _compare_media_type(scope, name, element, after[name], direction)
             continue
         # A removed media type is compared with the narrowest media range of the new document that includes
-        # it.
+        # the media type.
         wider = narrowest(name, list(after))
         if wider is not None:
-            _changed(scope, name, element, after[wider], direction)
+            _compare_media_type(scope, name, element, after[wider], direction)
             if negotiated and direction is Direction.RESPONSE and wider not in before:
                 subject = f"media type {name}"
                 scope.fact(
                     facts.MEDIA_TYPE_GENERALIZED, direction, element, after[wider], name, wider, subject
                 )
-        elif negotiated and direction is Direction.RESPONSE and any(covers(name, other) for other in after):
+        elif (
+            negotiated
+            and direction is Direction.RESPONSE
+            and any(covers(name, new_name) for new_name in after)
+        ):
             scope.fact(
                 facts.MEDIA_TYPE_SPECIALIZED,
                 direction,
@@ -57,8 +61,8 @@ def compare(
             continue
         wider = narrowest(name, list(before))
         if wider is not None:
-            _changed(scope, name, before[wider], element, direction)
-        elif not negotiated or all(other in after or not covers(name, other) for other in before):
+            _compare_media_type(scope, name, before[wider], element, direction)
+        elif not negotiated or all(old_name in after or not covers(name, old_name) for old_name in before):
             scope.fact(added, direction, old, element, None, name, f"media type {name}")
 
 
@@ -66,14 +70,14 @@ def _by_name(element: Element) -> dict[str, Element]:
     return {normal(name): media for name, media in element.mapping("content").items()}
 
 
-def _changed(scope: Scope, name: str, old: Element, new: Element, direction: Direction) -> None:
+def _compare_media_type(scope: Scope, name: str, old: Element, new: Element, direction: Direction) -> None:
     old, new = follow(old), follow(new)
     for key in ("schema", "itemSchema"):
-        first, second = _term(old, key), _term(new, key)
-        if first or second:
-            scope.schema(first, second, Mode(direction, _text(name, old, new)), key)
+        old_term, new_term = _term(old, key), _term(new, key)
+        if old_term or new_term:
+            scope.schema(old_term, new_term, Mode(direction, _text(name, old, new)), key)
         if xml_shape.used(name):
-            xml_shape.compare(scope, first, second, direction)
+            xml_shape.compare(scope, old_term, new_term, direction)
     for part, old_part, new_part in encoding.parts(scope, name, old, new):
         encoding.compare(scope, name, part, old_part, new_part, direction)
         if name.startswith("multipart/"):
@@ -113,22 +117,22 @@ def headers(
     """Add facts about changed headers of a response, or of a part of a form (`old_part`, `new_part`)."""
     before, after = _by_header(old), _by_header(new)
     for name in sorted({**before, **after}):
-        first, second = before.get(name), after.get(name)
-        if first is None and second is not None:
-            fact = facts.HEADER_ADDED_REQUIRED if second.flag("required") else facts.HEADER_ADDED
-            scope.fact(fact, direction, old_part, second, None, name, name)
-        elif second is None and first is not None:
-            fact = facts.REQUIRED_HEADER_REMOVED if first.flag("required") else facts.HEADER_REMOVED
-            scope.fact(fact, direction, first, new_part, name, None, name)
-        elif first is not None and second is not None:
-            inner = scope.enter(f"header {name}", first, second, direction)
+        old_header, new_header = before.get(name), after.get(name)
+        if old_header is None and new_header is not None:
+            fact = facts.HEADER_ADDED_REQUIRED if new_header.flag("required") else facts.HEADER_ADDED
+            scope.fact(fact, direction, old_part, new_header, None, name, name)
+        elif new_header is None and old_header is not None:
+            fact = facts.REQUIRED_HEADER_REMOVED if old_header.flag("required") else facts.HEADER_REMOVED
+            scope.fact(fact, direction, old_header, new_part, name, None, name)
+        elif old_header is not None and new_header is not None:
+            inner = scope.enter(f"header {name}", old_header, new_header, direction)
             if inner is not None:
-                _header(inner, first, second, direction, name)
+                _header(inner, old_header, new_header, direction, name)
 
 
-def _by_header(holder: Element | None) -> dict[str, Element]:
+def _by_header(message_part: Element | None) -> dict[str, Element]:
     """Return the headers of a response or part by lower-case name, without the header `Content-Type`."""
-    headers = holder.mapping("headers") if holder is not None else {}
+    headers = message_part.mapping("headers") if message_part is not None else {}
     return {
         name.lower(): follow(element) for name, element in headers.items() if name.lower() != "content-type"
     }
@@ -143,7 +147,7 @@ def _header(scope: Scope, old: Element, new: Element, direction: Direction, name
     if old.flag("deprecated") != new.flag("deprecated"):
         fact = facts.HEADER_DEPRECATED if new.flag("deprecated") else facts.HEADER_REACTIVATED
         scope.fact(fact, direction, old, new, None, None, name)
-    value(scope, old, new, direction, facts.HEADER_SERIALIZATION_CHANGED, subject=name, place="header")
+    value(scope, old, new, direction, facts.HEADER_SERIALIZATION_CHANGED, subject=name, sent_in="header")
 
 
 def value(
@@ -154,23 +158,24 @@ def value(
     kind: FactKind,
     *,
     subject: str,
-    place: str,
+    sent_in: str,
 ) -> None:
     """Compare the schema and the serialization of a parameter or header.
 
-    `kind` is the kind of the fact that is added if the serialization changed.
+    `kind` is the kind of the fact that is added if the serialization changed. `sent_in` is the value of `in`,
+    such as `query`.
     """
-    first, second = old.mapping("content"), new.mapping("content")
-    if first and second:
+    old_content, new_content = old.mapping("content"), new.mapping("content")
+    if old_content and new_content:
         compare(scope, old, new, direction)
         return
-    before, after = style(old, place), style(new, place)
+    before, after = style(old, sent_in), style(new, sent_in)
     old_term, new_term = _term(old, "schema"), _term(new, "schema")
-    if first or second:
-        was, is_ = ", ".join(first) or str(before), ", ".join(second) or str(after)
+    if old_content or new_content:
+        was, is_ = ", ".join(old_content) or str(before), ", ".join(new_content) or str(after)
         scope.fact(kind, direction, old, new, was, is_, subject)
         return
     if differ(scope, before, after, old_term, new_term):
         scope.fact(kind, direction, old, new, str(before), str(after), subject)
-    exploded = place == "query" and after == ("form", True)
+    exploded = sent_in == "query" and after == ("form", True)
     scope.schema(old_term, new_term, Mode(direction, text=2, exploded=exploded))

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-#: Parameters of a media type that are ignored.
-_IDLE = ("charset=", "boundary=")
+#: The parameters of a media type that the comparison ignores.
+_IGNORED = ("charset=", "boundary=")
 
 
 def normal(name: str) -> str:
-    """Return a media type in a form that can be compared.
+    """Return the normal form of a media type; equal media types have the same normal form.
 
-    The form is in lower case, without charset, spaces and quotes, and with sorted parameters.
+    The result is in lower case, has no charset, boundary, spaces or quotes, and its parameters are sorted.
     """
     kind, *parameters = (part.strip().lower().replace('"', "") for part in name.split(";"))
     return ";".join(
         [
             kind,
-            *sorted(parameter for parameter in parameters if parameter and not parameter.startswith(_IDLE)),
+            *sorted(
+                parameter for parameter in parameters if parameter and not parameter.startswith(_IGNORED)
+            ),
         ]
     )
 
@@ -25,10 +27,10 @@ def covers(wide: str, narrow: str) -> bool:
 
     Both arguments are results of the function `normal`. A media range is, for example, `application/*`.
     """
-    kind, *asked = wide.split(";")
-    other, *given = narrow.split(";")
-    included = kind in {"*/*", other} or (kind.endswith("/*") and other.startswith(kind[:-1]))
-    return included and set(asked) <= set(given)
+    kind, *required_parameters = wide.split(";")
+    narrow_kind, *parameters = narrow.split(";")
+    included = kind in {"*/*", narrow_kind} or (kind.endswith("/*") and narrow_kind.startswith(kind[:-1]))
+    return included and set(required_parameters) <= set(parameters)
 
 
 def narrowest(name: str, offered: list[str]) -> str | None:
@@ -36,7 +38,5 @@ def narrowest(name: str, offered: list[str]) -> str | None:
 
     The result is None if no media range in `offered` includes the media type.
     """
-    ranges = [other for other in offered if covers(other, name)]
-    return max(
-        ranges, key=lambda other: ("*" not in other, not other.startswith("*"), len(other)), default=None
-    )
+    ranges = [media_range for media_range in offered if covers(media_range, name)]
+    return max(ranges, key=lambda wide: ("*" not in wide, not wide.startswith("*"), len(wide)), default=None)

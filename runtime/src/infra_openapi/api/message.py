@@ -30,7 +30,7 @@ def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None
         inner.fact(facts.BODY_REMOVED, direction, before, new)
     elif before is not None:
         was, is_ = before.flag("required"), after.flag("required")
-        if _by_fields(before) and _by_fields(after):
+        if _is_form_of_fields(before) and _is_form_of_fields(after):
             pass  # required form fields have separate facts
         elif is_ and not was:
             inner.fact(facts.BODY_BECAME_REQUIRED, direction, before, after, False, True)
@@ -39,7 +39,7 @@ def body(scope: Scope, old: Element, new: Element, direction: Direction) -> None
         media.compare(inner, before, after, direction)
 
 
-def _by_fields(body: Element) -> bool:
+def _is_form_of_fields(body: Element) -> bool:
     """Return whether a request body was created from the form fields that a Swagger 2.0 document declares."""
     return body.document.version.startswith("2") and body.mapping("content").keys() <= encoding.FORMS
 
@@ -51,23 +51,23 @@ def _followed(element: Element | None) -> Element | None:
 def responses(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
     """Add facts about the changed responses of an operation.
 
-    A status is described by its own entry, by the entry of its range (such as `4XX`), or by `default`.
+    The response for a status is under the status itself, under its range (such as `4XX`), or under `default`.
     """
     before, after = _by_status(old), _by_status(new)
     compared: set[tuple[str, str]] = set()
     for status in sorted({**before, **after}):
-        old_status, new_status = _meant(status, before), _meant(status, after)
+        old_status, new_status = _response_key(status, before), _response_key(status, after)
         if old_status and new_status:
             if status in after or status in before:
                 compared.add((old_status, new_status))
-        elif old_status and not _any_in(status, after):
+        elif old_status and not _range_contains_any(status, after):
             kind = facts.SUCCESS_STATUS_REMOVED if status.startswith(_SUCCESS) else facts.STATUS_REMOVED
             scope.fact(kind, direction, before[old_status], new, status, None, status)
-        elif new_status and not old_status and not _any_in(status, before):
+        elif new_status and not old_status and not _range_contains_any(status, before):
             kind = facts.SUCCESS_STATUS_ADDED if status.startswith(_SUCCESS) else facts.STATUS_ADDED
             scope.fact(kind, direction, old, after[new_status], None, status, status)
-    for first, second in sorted(compared):
-        _response(scope, follow(before[first]), follow(after[second]), direction)
+    for old_key, new_key in sorted(compared):
+        _response(scope, follow(before[old_key]), follow(after[new_key]), direction)
 
 
 def _by_status(operation: Element) -> dict[str, Element]:
@@ -85,23 +85,20 @@ def _by_status(operation: Element) -> dict[str, Element]:
     return responses
 
 
-def _meant(status: str, among: dict[str, Element]) -> str:
-    """Return the key of the response in `among` that describes a status; empty without such a response.
+def _response_key(status: str, responses: dict[str, Element]) -> str:
+    """Return the key of the response for a status; empty if `responses` does not contain such a response.
 
     The key is the status itself, its range (such as `4XX`), or `default`.
     """
     for name in (status, f"{status[0]}XX", "default"):
-        if name in among:
+        if name in responses:
             return name
     return ""
 
 
-def _any_in(status: str, among: dict[str, Element]) -> bool:
-    """Return whether `among` contains a single status that is in the status range `status`.
-
-    A status range is, for example, `4XX`.
-    """
-    return status.endswith("XX") and any(other[0] == status[0] for other in among)
+def _range_contains_any(status: str, statuses: dict[str, Element]) -> bool:
+    """Return whether `status` is a range, such as `4XX`, and `statuses` contains a status in this range."""
+    return status.endswith("XX") and any(single_status[0] == status[0] for single_status in statuses)
 
 
 def _response(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
@@ -116,15 +113,15 @@ def _response(scope: Scope, old: Element, new: Element, direction: Direction) ->
 def _links(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
     before, after = old.mapping("links"), new.mapping("links")
     for name in sorted({**before, **after}):
-        first, second = before.get(name), after.get(name)
-        if second is None:
-            scope.fact(facts.LINK_REMOVED, direction, first, new, name, None, name)
-        elif first is None:
-            scope.fact(facts.LINK_ADDED, direction, old, second, None, name, name)
+        old_link, new_link = before.get(name), after.get(name)
+        if new_link is None:
+            scope.fact(facts.LINK_REMOVED, direction, old_link, new, name, None, name)
+        elif old_link is None:
+            scope.fact(facts.LINK_ADDED, direction, old, new_link, None, name, name)
         else:
-            old_target, new_target = _link(follow(first)), _link(follow(second))
+            old_target, new_target = _link(follow(old_link)), _link(follow(new_link))
             if old_target != new_target:
-                scope.fact(facts.LINK_CHANGED, direction, first, second, old_target, new_target, name)
+                scope.fact(facts.LINK_CHANGED, direction, old_link, new_link, old_target, new_target, name)
 
 
 def _link(element: Element) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import datetime as dt
 from infra_openapi import facts
 from infra_openapi.api import media
 from infra_openapi.api.endpoint import Endpoint
-from infra_openapi.api.lifecycle import day, lost, sunset
+from infra_openapi.api.lifecycle import day, sunset, sunset_removed
 from infra_openapi.change_graph import Scope
 from infra_openapi.document import Element
 from infra_openapi.facts import FactKind
@@ -24,41 +24,49 @@ _FLAGS = (
 def compare(scope: Scope, old: Endpoint, new: Endpoint, direction: Direction, today: dt.date) -> None:
     """Add facts about the changed parameters of an operation.
 
-    `today` decides whether the sunset date of a removed parameter has passed.
+    The sunset date of a removed parameter has passed if it is not later than `today`.
     """
     before, after = old.parameters(), new.parameters()
     for key in sorted({**before, **after}):
-        first, second = before.get(key), after.get(key)
-        place = key[0]
-        inner = scope.enter(f"parameter {place}", first, second, direction)
+        old_parameter, new_parameter = before.get(key), after.get(key)
+        location = key[0]
+        inner = scope.enter(f"parameter {location}", old_parameter, new_parameter, direction)
         if inner is None:
             continue
-        if second is None and first is not None:
-            name, last = _removed(first, direction, today)
-            inner.fact(name, direction, first, new.element, last or _name(first), None, _called(first))
-        elif first is None and second is not None:
+        if new_parameter is None and old_parameter is not None:
+            name, sunset_date = _removed(old_parameter, direction, today)
             inner.fact(
-                _added(inner, second, place),
+                name,
+                direction,
+                old_parameter,
+                new.element,
+                sunset_date or _name(old_parameter),
+                None,
+                _subject(old_parameter),
+            )
+        elif old_parameter is None and new_parameter is not None:
+            inner.fact(
+                _added(inner, new_parameter, location),
                 direction,
                 old.element,
-                second,
+                new_parameter,
                 None,
-                _name(second),
-                _called(second),
+                _name(new_parameter),
+                _subject(new_parameter),
             )
-        elif first is not None and second is not None:
-            _changed(inner, first, second, direction)
+        elif old_parameter is not None and new_parameter is not None:
+            _changed(inner, old_parameter, new_parameter, direction)
 
 
 def _name(element: Element) -> str:
     return element.text("name")
 
 
-def _called(element: Element) -> str:
+def _subject(element: Element) -> str:
     return f"{element.text('in')} parameter {_name(element)}"
 
 
-def _must(element: Element) -> bool:
+def _is_required(element: Element) -> bool:
     return element.flag("required") or element.text("in") == "path"
 
 
@@ -69,38 +77,38 @@ def _has_default(scope: Scope, element: Element) -> bool:
 
 def _removed(element: Element, direction: Direction, today: dt.date) -> tuple[FactKind, str]:
     """Return the kind of fact for a removed parameter, and the sunset date that the parameter had."""
-    last = sunset(element) if element.flag("deprecated") else None
-    if last is not None:
-        ends = day(last)
-        passed = ends is not None and ends <= today
-        kind = facts.PARAMETER_REMOVED_AFTER_SUNSET if passed else facts.PARAMETER_REMOVED_BEFORE_SUNSET
-        return kind, str(last)
-    if direction is Direction.RESPONSE and _must(element):
+    sunset_value = sunset(element) if element.flag("deprecated") else None
+    if sunset_value is not None:
+        sunset_day = day(sunset_value)
+        has_passed = sunset_day is not None and sunset_day <= today
+        kind = facts.PARAMETER_REMOVED_AFTER_SUNSET if has_passed else facts.PARAMETER_REMOVED_BEFORE_SUNSET
+        return kind, str(sunset_value)
+    if direction is Direction.RESPONSE and _is_required(element):
         return facts.REQUIRED_PARAMETER_REMOVED, ""
     return facts.PARAMETER_REMOVED, ""
 
 
-def _added(scope: Scope, element: Element, place: str) -> FactKind:
-    if not _must(element):
+def _added(scope: Scope, element: Element, location: str) -> FactKind:
+    if not _is_required(element):
         return facts.PARAMETER_ADDED
-    if place != "path" and _has_default(scope, element):
+    if location != "path" and _has_default(scope, element):
         return facts.PARAMETER_ADDED_REQUIRED_WITH_DEFAULT
     return facts.PARAMETER_ADDED_REQUIRED
 
 
 def _changed(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
-    subject = _called(new)
-    if _must(new) and not _must(old):
+    subject = _subject(new)
+    if _is_required(new) and not _is_required(old):
         default = _has_default(scope, new)
         kind = facts.PARAMETER_BECAME_REQUIRED_WITH_DEFAULT if default else facts.PARAMETER_BECAME_REQUIRED
         scope.fact(kind, direction, old, new, False, True, subject)
-    elif _must(old) and not _must(new):
+    elif _is_required(old) and not _is_required(new):
         scope.fact(facts.PARAMETER_BECAME_OPTIONAL, direction, old, new, True, False, subject)
     for key, allowed, forbidden in _FLAGS:
         was, is_ = (element.flag(key) and _applies(key, element) for element in (old, new))
         if was != is_:
             scope.fact(allowed if is_ else forbidden, direction, old, new, was, is_, subject)
-    _life(scope, old, new, direction, subject)
+    _deprecation(scope, old, new, direction, subject)
     media.value(
         scope,
         old,
@@ -108,7 +116,7 @@ def _changed(scope: Scope, old: Element, new: Element, direction: Direction) -> 
         direction,
         facts.PARAMETER_SERIALIZATION_CHANGED,
         subject=subject,
-        place=new.text("in"),
+        sent_in=new.text("in"),
     )
 
 
@@ -117,20 +125,20 @@ def _applies(key: str, element: Element) -> bool:
 
     Flags apply only to query parameters; since OpenAPI 3.2, `allowReserved` applies to all parameters.
     """
-    place = element.text("in")
-    escaped = place != "header" and element.document.version.startswith("3.2")
-    return place == "query" or (key == "allowReserved" and escaped)
+    location = element.text("in")
+    reserved_applies = location != "header" and element.document.version.startswith("3.2")
+    return location == "query" or (key == "allowReserved" and reserved_applies)
 
 
-def _life(scope: Scope, old: Element, new: Element, direction: Direction, subject: str) -> None:
+def _deprecation(scope: Scope, old: Element, new: Element, direction: Direction, subject: str) -> None:
     was, is_ = old.flag("deprecated"), new.flag("deprecated")
     before, after = sunset(old), sunset(new)
     if was != is_:
         name = facts.PARAMETER_DEPRECATED if is_ else facts.PARAMETER_REACTIVATED
         scope.fact(name, direction, old, new, before, after, subject)
-    elif is_ and lost(before, after):
+    elif is_ and sunset_removed(before, after):
         scope.fact(facts.PARAMETER_SUNSET_REMOVED, direction, old, new, before, after, subject)
     elif is_:
-        first, second = day(before), day(after)
-        if first is not None and second is not None and second < first:
+        old_day, new_day = day(before), day(after)
+        if old_day is not None and new_day is not None and new_day < old_day:
             scope.fact(facts.PARAMETER_SUNSET_EARLIER, direction, old, new, before, after, subject)

@@ -1,7 +1,7 @@
 """Compare security requirements.
 
-Security requirements are alternatives: a client has to satisfy one of them. One requirement can contain
-several security schemes, and the client must satisfy all of them.
+The security requirements of an operation are alternatives: a client must satisfy one requirement. A
+requirement can contain several security schemes: the client must satisfy every scheme of the requirement.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _ADDRESSES = ("authorizationUrl", "tokenUrl", "refreshUrl", "deviceAuthorization
 class Requirement:
     """One of the alternative security requirements of an operation.
 
-    `scopes` contains the scopes of each scheme, and `presented` describes the credentials that a client
-    sends.
+    `scopes` maps the name of each scheme to its scopes. `credentials` maps the name of each scheme to a text
+    that describes the credentials that a client sends.
     """
 
     scopes: Mapping[str, frozenset[str]]
-    presented: Mapping[str, str]
+    credentials: Mapping[str, str]
     element: Element
 
     @property
-    def shown(self) -> str:
+    def description(self) -> str:
         """Return the requirement as text for a message: the names of the schemes with their scopes."""
         parts = [
             name + (f" ({', '.join(sorted(scopes))})" if scopes else "")
@@ -46,13 +46,13 @@ class Requirement:
     @property
     def key(self) -> str:
         """Return the requirement as a key that does not depend on the order of schemes and scopes."""
-        parts = [(name, self.presented[name], sorted(scopes)) for name, scopes in self.scopes.items()]
+        parts = [(name, self.credentials[name], sorted(scopes)) for name, scopes in self.scopes.items()]
         return json.dumps(sorted(parts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Likeness:
-    """Decides which security scheme of the old document corresponds to a scheme of the new document.
+class SchemeMatching:
+    """Compares requirements of both documents: which old security scheme corresponds to which new scheme.
 
     The name of a scheme is not sent, so a new scheme can correspond to an old scheme with another name and
     the same content. If both documents define two schemes with equal content, the two schemes do not
@@ -66,152 +66,175 @@ class Likeness:
 
     def covers(self, old: Requirement, new: Requirement) -> bool:
         """Return whether a client that satisfies the old requirement satisfies the new requirement."""
-        return self.alike(old, new) and not self.lacking(old, new)
+        return self.has_schemes_of(old, new) and not self.missing_scopes(old, new)
 
-    def alike(self, old: Requirement, new: Requirement) -> bool:
+    def has_schemes_of(self, old: Requirement, new: Requirement) -> bool:
         """Return whether the old requirement has every scheme of the new one, regardless of the scopes."""
-        return all(self._had(old, new, name) for name in new.scopes)
+        return all(self._scopes_for(old, new, name) for name in new.scopes)
 
-    def lacking(self, old: Requirement, new: Requirement) -> list[str]:
-        """Return the scopes that the new requirement needs, but the old requirement does not need."""
+    def missing_scopes(self, old: Requirement, new: Requirement) -> list[str]:
+        """Return the scopes that only the new requirement needs, as a sorted list."""
         scopes: set[str] = set()
-        for name, wanted in new.scopes.items():
-            scopes |= wanted - frozenset[str]().union(*self._had(old, new, name))
+        for name, needed_scopes in new.scopes.items():
+            scopes |= needed_scopes - frozenset[str]().union(*self._scopes_for(old, new, name))
         return sorted(scopes)
 
-    def _had(self, old: Requirement, new: Requirement, name: str) -> list[frozenset[str]]:
+    def _scopes_for(self, old: Requirement, new: Requirement, name: str) -> list[frozenset[str]]:
         """Return the OAuth scopes that the old requirement has for the scheme `name` of the new requirement.
 
         The result is empty if the old requirement does not have the scheme.
         """
         return [
             scopes
-            for other, scopes in old.scopes.items()
-            if self._same(other, old.presented[other], name, new.presented[name])
+            for old_name, scopes in old.scopes.items()
+            if self._same(old_name, old.credentials[old_name], name, new.credentials[name])
         ]
 
-    def _same(self, name: str, presented: str, other: str, asked: str) -> bool:
-        if name == other:
-            return self.by_name or presented == asked
-        distinct = _scheme(self.new, name) and _scheme(self.old, other)
-        return presented == asked and not distinct
+    def _same(self, old_name: str, old_credentials: str, new_name: str, new_credentials: str) -> bool:
+        if old_name == new_name:
+            return self.by_name or old_credentials == new_credentials
+        both_defined = _scheme(self.new, old_name) and _scheme(self.old, new_name)
+        return old_credentials == new_credentials and not both_defined
 
 
 def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
     """Add facts about changes of the credentials that an operation accepts."""
-    first, old_element = _requirements(old)
-    second, new_element = _requirements(new)
-    strictly = Likeness(old=old.document, new=new.document, by_name=False)
-    kept = all(_met(strictly, requirement, second) for requirement in first)
-    _schemes(scope, first, second, kept=kept)
+    old_requirements, old_element = _requirements(old)
+    new_requirements, new_element = _requirements(new)
+    by_content = SchemeMatching(old=old.document, new=new.document, by_name=False)
+    all_accepted = all(
+        _is_satisfied(by_content, requirement, new_requirements) for requirement in old_requirements
+    )
+    _schemes(scope, old_requirements, new_requirements, all_accepted=all_accepted)
     keys = (
-        sorted({requirement.key for requirement in first}),
-        sorted({requirement.key for requirement in second}),
+        sorted({requirement.key for requirement in old_requirements}),
+        sorted({requirement.key for requirement in new_requirements}),
     )
     if keys[0] == keys[1]:
         return
     inner = scope.enter(f"security {keys}", old_element, new_element, NONE)
     if inner is not None:
-        like = strictly if kept else Likeness(old=old.document, new=new.document, by_name=True)
-        _compare(inner, like, first, second, old_element, new_element)
+        matching = (
+            by_content if all_accepted else SchemeMatching(old=old.document, new=new.document, by_name=True)
+        )
+        _compare(inner, matching, old_requirements, new_requirements, old_element, new_element)
 
 
-def _met(like: Likeness, old: Requirement, news: list[Requirement]) -> bool:
-    """Return whether a client that satisfies `old` also satisfies one of the requirements in `news`."""
-    return any(like.covers(old, new) for new in news if bool(new.scopes) == bool(old.scopes))
+def _is_satisfied(matching: SchemeMatching, old: Requirement, new_requirements: list[Requirement]) -> bool:
+    """Return whether a client that satisfies `old` also satisfies one of the `new_requirements`."""
+    return any(matching.covers(old, new) for new in new_requirements if bool(new.scopes) == bool(old.scopes))
 
 
 def _compare(
     scope: Scope,
-    like: Likeness,
-    first: list[Requirement],
-    second: list[Requirement],
+    matching: SchemeMatching,
+    old_requirements: list[Requirement],
+    new_requirements: list[Requirement],
     old_element: Element,
     new_element: Element,
 ) -> None:
     subject = "the API" if scope.base and scope.base.pointer == "/security" else "the operation"
-    open_before = any(not requirement.scopes for requirement in first)
-    open_now = any(not requirement.scopes for requirement in second)
-    if open_before and not open_now:
-        asked = " or ".join(requirement.shown for requirement in second)
-        scope.fact(facts.SECURITY_ADDED, NONE, old_element, new_element, None, asked, subject)
+    open_before = any(not requirement.scopes for requirement in old_requirements)
+    open_after = any(not requirement.scopes for requirement in new_requirements)
+    if open_before and not open_after:
+        description = " or ".join(requirement.description for requirement in new_requirements)
+        scope.fact(facts.SECURITY_ADDED, NONE, old_element, new_element, None, description, subject)
         return
-    if open_now and not open_before:
-        asked = " or ".join(requirement.shown for requirement in first)
-        scope.fact(facts.SECURITY_REMOVED, NONE, old_element, new_element, asked, None, subject)
+    if open_after and not open_before:
+        description = " or ".join(requirement.description for requirement in old_requirements)
+        scope.fact(facts.SECURITY_REMOVED, NONE, old_element, new_element, description, None, subject)
         return
-    for old in first:
-        if old.scopes and not _met(like, old, second):
-            _compare_removed(scope, like, old, second, new_element, subject, optional=open_now)
-    for new in second:
+    for old in old_requirements:
+        if old.scopes and not _is_satisfied(matching, old, new_requirements):
+            _compare_removed(
+                scope, matching, old, new_requirements, new_element, subject, optional=open_after
+            )
+    for new in new_requirements:
         if new.scopes:
-            _compare_added(scope, like, new, first, old_element, subject)
+            _compare_added(scope, matching, new, old_requirements, old_element, subject)
 
 
 def _compare_removed(
     scope: Scope,
-    like: Likeness,
+    matching: SchemeMatching,
     old: Requirement,
-    second: list[Requirement],
+    new_requirements: list[Requirement],
     new_element: Element,
     subject: str,
     *,
     optional: bool,
 ) -> None:
-    new = next((requirement for requirement in second if like.alike(old, requirement)), None)
+    new = next(
+        (requirement for requirement in new_requirements if matching.has_schemes_of(old, requirement)), None
+    )
     if optional:
-        scope.fact(facts.SECURITY_OPTION_REMOVED, NONE, old.element, new_element, old.shown, None, subject)
+        scope.fact(
+            facts.SECURITY_OPTION_REMOVED, NONE, old.element, new_element, old.description, None, subject
+        )
     elif new is None:
         scope.fact(
-            facts.SECURITY_ALTERNATIVE_REMOVED, NONE, old.element, new_element, old.shown, None, subject
+            facts.SECURITY_ALTERNATIVE_REMOVED, NONE, old.element, new_element, old.description, None, subject
         )
     else:
-        for wanted in like.lacking(old, new):
-            scope.fact(facts.SECURITY_SCOPE_ADDED, NONE, old.element, new.element, None, wanted, subject)
+        for needed_scope in matching.missing_scopes(old, new):
+            scope.fact(
+                facts.SECURITY_SCOPE_ADDED, NONE, old.element, new.element, None, needed_scope, subject
+            )
 
 
 def _compare_added(
     scope: Scope,
-    like: Likeness,
+    matching: SchemeMatching,
     new: Requirement,
-    first: list[Requirement],
+    old_requirements: list[Requirement],
     old_element: Element,
     subject: str,
 ) -> None:
-    rivals = [
+    similar = [
         requirement
-        for requirement in first
-        if len(requirement.scopes) == len(new.scopes) and like.alike(requirement, new)
+        for requirement in old_requirements
+        if len(requirement.scopes) == len(new.scopes) and matching.has_schemes_of(requirement, new)
     ]
-    if not rivals:
-        scope.fact(facts.SECURITY_ALTERNATIVE_ADDED, NONE, old_element, new.element, None, new.shown, subject)
+    if not similar:
+        scope.fact(
+            facts.SECURITY_ALTERNATIVE_ADDED, NONE, old_element, new.element, None, new.description, subject
+        )
         return
-    for spared in like.lacking(new, rivals[0]) if all(like.lacking(new, rival) for rival in rivals) else ():
-        scope.fact(facts.SECURITY_SCOPE_REMOVED, NONE, rivals[0].element, new.element, spared, None, subject)
+    for removed_scope in (
+        matching.missing_scopes(new, similar[0])
+        if all(matching.missing_scopes(new, similar_requirement) for similar_requirement in similar)
+        else ()
+    ):
+        scope.fact(
+            facts.SECURITY_SCOPE_REMOVED, NONE, similar[0].element, new.element, removed_scope, None, subject
+        )
 
 
 def _requirements(endpoint: Endpoint) -> tuple[list[Requirement], Element]:
     document = endpoint.document
-    for holder in (endpoint.element, document.root):
-        place = holder.child("security")
-        if place is not None and isinstance(place.raw, list):
-            requirements = [_requirement(element, document) for element in holder.items("security")]
-            return requirements or [Requirement(scopes={}, presented={}, element=place)], place
-    return [Requirement(scopes={}, presented={}, element=document.root)], document.root
+    for container in (endpoint.element, document.root):
+        requirements_element = container.child("security")
+        if requirements_element is not None and isinstance(requirements_element.raw, list):
+            requirements = [_requirement(element, document) for element in container.items("security")]
+            return requirements or [
+                Requirement(scopes={}, credentials={}, element=requirements_element)
+            ], requirements_element
+    return [Requirement(scopes={}, credentials={}, element=document.root)], document.root
 
 
 def _requirement(element: Element, document: Document) -> Requirement:
     scopes: dict[str, frozenset[str]] = {}
-    presented = {}
-    for name, asked in element.members().items():
+    credentials = {}
+    for name, scopes_element in element.members().items():
         scheme = _scheme(document, name)
         if scheme is None:
             document.note(
-                element, f"the security requirement contains the scheme {name!r}, which is not defined"
+                element,
+                f"the security requirement contains the scheme {name!r}, which the document does not define",
             )
-        scopes[name] = frozenset(map(str, asked.raw if isinstance(asked.raw, list) else []))
-        presented[name] = _presented(scheme) if scheme else name
-    return Requirement(scopes=scopes, presented=presented, element=element)
+        scopes[name] = frozenset(map(str, scopes_element.raw if isinstance(scopes_element.raw, list) else []))
+        credentials[name] = _credentials(scheme) if scheme else name
+    return Requirement(scopes=scopes, credentials=credentials, element=element)
 
 
 def _scheme(document: Document, name: str) -> Element | None:
@@ -220,7 +243,7 @@ def _scheme(document: Document, name: str) -> Element | None:
     return follow(schemes[name]) if name in schemes else None
 
 
-def _presented(scheme: Element) -> str:
+def _credentials(scheme: Element) -> str:
     """Return a string that describes the credentials that a client sends for a security scheme.
 
     The text does not contain the name of the scheme, because this name is not sent.
@@ -228,8 +251,8 @@ def _presented(scheme: Element) -> str:
     kind = scheme.text("type")
     if kind == "apiKey":
         name = scheme.text("name")
-        place = scheme.text("in")
-        return f"the key {name.lower() if place == 'header' else name} in the {place}"
+        location = scheme.text("in")
+        return f"the key {name.lower() if location == 'header' else name} in the {location}"
     if kind == "http":
         return f"HTTP {scheme.text('scheme').lower()}"
     if kind == "openIdConnect":
@@ -241,21 +264,31 @@ def _presented(scheme: Element) -> str:
     return kind
 
 
-def _schemes(scope: Scope, first: list[Requirement], second: list[Requirement], *, kept: bool) -> None:
+def _schemes(
+    scope: Scope,
+    old_requirements: list[Requirement],
+    new_requirements: list[Requirement],
+    *,
+    all_accepted: bool,
+) -> None:
     """Compare the security schemes that have the same name in both documents, each scheme once.
 
-    If `kept` is true, all old credentials are still accepted, so no facts about changed schemes are added.
+    If `all_accepted` is true, all old credentials are still accepted, so no facts about changed schemes are
+    added.
     """
-    names = {name for requirement in first for name in requirement.scopes} & {
-        name for requirement in second for name in requirement.scopes
+    names = {name for requirement in old_requirements for name in requirement.scopes} & {
+        name for requirement in new_requirements for name in requirement.scopes
     }
     for name in sorted(names):
-        old, new = _scheme(first[0].element.document, name), _scheme(second[0].element.document, name)
+        old, new = (
+            _scheme(old_requirements[0].element.document, name),
+            _scheme(new_requirements[0].element.document, name),
+        )
         if old is None or new is None:
             continue
-        before, after = _presented(old), _presented(new)
+        before, after = _credentials(old), _credentials(new)
         flows = old.text("type") == new.text("type") == "oauth2"
-        if kept and before != after and not flows:
+        if all_accepted and before != after and not flows:
             continue
         inner = scope.enter(f"scheme {name}", old, new, NONE)
         if inner is None:
@@ -280,12 +313,14 @@ def _flows(scope: Scope, old: Element, new: Element, name: str) -> None:
 
 def _flow(scope: Scope, old: Element, new: Element, name: str) -> None:
     for key in _ADDRESSES:
-        first: Any = old.value(key)
-        second: Any = new.value(key)
-        if first is not None and first != second:
-            scope.fact(facts.SECURITY_URL_CHANGED, NONE, old, new, first, second, name)
+        old_url: Any = old.value(key)
+        new_url: Any = new.value(key)
+        if old_url is not None and old_url != new_url:
+            scope.fact(facts.SECURITY_URL_CHANGED, NONE, old, new, old_url, new_url, name)
     before, after = old.mapping("scopes"), new.mapping("scopes")
-    for gone in sorted(before.keys() - after.keys()):
-        scope.fact(facts.SECURITY_FLOW_SCOPE_REMOVED, NONE, before[gone], new, gone, None, name)
-    for come in sorted(after.keys() - before.keys()):
-        scope.fact(facts.SECURITY_FLOW_SCOPE_ADDED, NONE, old, after[come], None, come, name)
+    for removed_scope in sorted(before.keys() - after.keys()):
+        scope.fact(
+            facts.SECURITY_FLOW_SCOPE_REMOVED, NONE, before[removed_scope], new, removed_scope, None, name
+        )
+    for added_scope in sorted(after.keys() - before.keys()):
+        scope.fact(facts.SECURITY_FLOW_SCOPE_ADDED, NONE, old, after[added_scope], None, added_scope, name)

@@ -14,11 +14,11 @@ from infra_openapi.document import Element
 from infra_openapi.finding import Direction
 
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
-#: The placeholder, in braces, for a variable that can have any value. A list of many values is written in
-#: braces too.
-_FREE = "*"
+#: The text in braces for a variable that can have any value. If a variable has many values, the text in
+#: braces is the list of these values.
+_ANY_VALUE = "*"
 #: The maximum number of addresses into which the variables of a server are expanded.
-_MOST = 64
+_MAX_ADDRESSES = 64
 
 
 def servers(endpoint: Endpoint) -> tuple[dict[str, Element], Element]:
@@ -37,48 +37,55 @@ def prefix(endpoint: Endpoint) -> str:
     return next((_path(url) for url in addresses), "")
 
 
-def _somewhere(url: str, others: dict[str, Element]) -> bool:
+def _can_equal_any(url: str, others: dict[str, Element]) -> bool:
     """Return whether the address `url` can be equal to one of the addresses in `others`.
 
     An address without a host can be on any host.
     """
-    return any(_fills(url, other) or _alike(_split(url), _split(other)) for other in others)
+    return any(
+        _is_included(url, other) or _equal_apart_from_host(_split(url), _split(other)) for other in others
+    )
 
 
-def _alike(url: SplitResult, other: SplitResult) -> bool:
-    """Return whether two addresses are equal, apart from a scheme or host that is missing in one of them."""
+def _equal_apart_from_host(url: SplitResult, other: SplitResult) -> bool:
+    """Return whether two addresses are equal; a missing scheme or host is equal to any scheme or host."""
     hosts = url.netloc == other.netloc and "" in {url.scheme, other.scheme}
     return url.path == other.path and (hosts or "" in {url.netloc, other.netloc})
 
 
-def _fills(url: str, other: str) -> bool:
-    """Return whether the address `other` includes every address that `url` can stand for.
+def _is_included(url: str, other: str) -> bool:
+    """Return whether the address `other` includes every address that `url` includes.
 
-    An address with variables stands for several addresses.
+    An address with variables includes one address for each combination of their values.
     """
-    mine, theirs = _VARIABLE.split(url), _VARIABLE.split(other)
-    if mine[::2] == theirs[::2]:
-        values = zip(mine[1::2], theirs[1::2], strict=True)
-        return all(free == _FREE or set(fixed.split("|")) <= set(free.split("|")) for fixed, free in values)
-    pieces = [_open(piece) if number % 2 else re.escape(piece) for number, piece in enumerate(theirs)]
-    return re.fullmatch("".join(pieces), url) is not None
+    url_parts, other_parts = _VARIABLE.split(url), _VARIABLE.split(other)
+    if url_parts[::2] == other_parts[::2]:
+        values = zip(url_parts[1::2], other_parts[1::2], strict=True)
+        return all(
+            other_values == _ANY_VALUE or set(url_values.split("|")) <= set(other_values.split("|"))
+            for url_values, other_values in values
+        )
+    expressions = [
+        _values_expression(part) if number % 2 else re.escape(part) for number, part in enumerate(other_parts)
+    ]
+    return re.fullmatch("".join(expressions), url) is not None
 
 
-def _open(values: str) -> str:
+def _values_expression(values: str) -> str:
     """Return a regular expression for the text `values` between two braces of an address.
 
-    The text is empty for a path variable, whose braces are compared as they are. For a server variable, the
-    text is the list of the allowed values, or a mark for any value.
+    For a path variable, `values` is empty, and the result matches the braces themselves. For a server
+    variable, `values` is the list of the allowed values, separated by `|`, or `*` for any value.
     """
     if not values:
         return re.escape("{}")
-    return ".+" if values == _FREE else f"(?:{'|'.join(map(re.escape, values.split('|')))})"
+    return ".+" if values == _ANY_VALUE else f"(?:{'|'.join(map(re.escape, values.split('|')))})"
 
 
 def _addresses(server: Element) -> list[str]:
     """Return the addresses of one server, one for each combination of values of its variables.
 
-    A variable that is not limited to listed values, or that has many values, stays in braces.
+    A variable with any value or with many values is not replaced: its values are in braces.
     """
     url = server.text("url")
     variables = server.mapping("variables")
@@ -86,22 +93,22 @@ def _addresses(server: Element) -> list[str]:
     for name in dict.fromkeys(_VARIABLE.findall(url)):
         variable = variables.get(name)
         allowed = [str(value.raw) for value in variable.items("enum")] if variable else []
-        choices.append([(name, value) for value in allowed] or [(name, f"{{{_FREE}}}")])
-    if math.prod(map(len, choices)) > _MOST:
+        choices.append([(name, value) for value in allowed] or [(name, f"{{{_ANY_VALUE}}}")])
+    if math.prod(map(len, choices)) > _MAX_ADDRESSES:
         choices = [
             [(choice[0][0], f"{{{'|'.join(sorted(value for _, value in choice))}}}")] for choice in choices
         ]
-    return [_normal(_put(url, dict(chosen))) for chosen in itertools.product(*choices)]
+    return [_normal(_with_values(url, dict(combination))) for combination in itertools.product(*choices)]
 
 
-def _put(url: str, values: dict[str, str]) -> str:
+def _with_values(url: str, values: dict[str, str]) -> str:
     return _VARIABLE.sub(lambda match: values[match[1]], url)
 
 
 def _normal(url: str) -> str:
-    """Return an address in a form that can be compared.
+    """Return the normal form of an address; equal addresses have the same normal form.
 
-    The form has no trailing slash and no default port, and its scheme and host are in lower case.
+    The result has no trailing slash and no default port, and its scheme and host are in lower case.
     """
     parts = _split(url)
     host = parts.netloc.lower().removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, "\0"))
@@ -124,18 +131,18 @@ def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
     """Add facts about the added and removed addresses of an operation."""
     before, old_element = servers(old)
     after, new_element = servers(new)
-    first = {url + template(old.name.path): element for url, element in before.items()}
-    second = {url + template(new.name.path): element for url, element in after.items()}
-    if first.keys() == second.keys():
+    old_addresses = {url + template(old.name.path): element for url, element in before.items()}
+    new_addresses = {url + template(new.name.path): element for url, element in after.items()}
+    if old_addresses.keys() == new_addresses.keys():
         return
     inner = scope.enter("servers", old_element, new_element, Direction.NONE)
     if inner is None:
         return
-    for url, (address, element) in zip(before, first.items(), strict=True):
-        if address not in second and not _somewhere(address, second):
+    for url, (address, element) in zip(before, old_addresses.items(), strict=True):
+        if address not in new_addresses and not _can_equal_any(address, new_addresses):
             inner.fact(
                 facts.SERVER_REMOVED, Direction.NONE, element, new_element, url or "/", None, "the API"
             )
-    for url, (address, element) in zip(after, second.items(), strict=True):
-        if address not in first and not _somewhere(address, first):
+    for url, (address, element) in zip(after, new_addresses.items(), strict=True):
+        if address not in old_addresses and not _can_equal_any(address, old_addresses):
             inner.fact(facts.SERVER_ADDED, Direction.NONE, old_element, element, None, url or "/", "the API")

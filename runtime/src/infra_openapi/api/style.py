@@ -18,11 +18,11 @@ _COMPOUND = frozenset({"array", "object"})
 #: Style → the types of values whose text `explode` changes. With the style `simple`, `explode` changes only
 #: objects; with `deepObject`, it changes nothing. With every other style, it changes arrays and objects
 #: (OpenAPI 3.1.1, "Style Examples").
-_COUNTS = {"simple": frozenset({"object"}), "deepObject": frozenset[str]()}
+_EXPLODED_TYPES = {"simple": frozenset({"object"}), "deepObject": frozenset[str]()}
 #: The styles that write a single value, such as a number, with additional characters.
 _WITH_PREFIX = frozenset({"label", "matrix"})
-#: The maximum depth to which nested unions are searched for alternatives.
-_NESTED = 4
+#: The maximum depth of nested unions whose alternatives are returned.
+_MAX_DEPTH = 4
 
 
 class Style(NamedTuple):
@@ -35,12 +35,12 @@ class Style(NamedTuple):
         return f"{self.name}, {'exploded' if self.exploded else 'not exploded'}"
 
 
-def style(element: Element | None, place: str) -> Style:
+def style(element: Element | None, sent_in: str) -> Style:
     """Return the `style` and `explode` of a parameter, header or encoding, with their defaults.
 
-    The defaults depend on where the value is sent, for example in the path or in the query.
+    The defaults depend on `sent_in`: `path`, `query`, `header` or `cookie`.
     """
-    default = _DEFAULTS.get(place, "simple")
+    default = _DEFAULTS.get(sent_in, "simple")
     if element is None:
         return Style(default, default in _EXPLODED)
     name = element.text("style", default)
@@ -48,11 +48,11 @@ def style(element: Element | None, place: str) -> Style:
 
 
 def differ(scope: Scope, before: Style, after: Style, old: Term, new: Term) -> bool:
-    """Return whether the two styles write a value that both schemas allow in different ways."""
+    """Return whether two styles write a value differently, for values that both schemas allow."""
     shared = types(scope, old) & types(scope, new)
     if before.name != after.name:
         return bool(shared & _COMPOUND) or not _WITH_PREFIX.isdisjoint((before.name, after.name))
-    return before.exploded != after.exploded and bool(shared & _COUNTS.get(before.name, _COMPOUND))
+    return before.exploded != after.exploded and bool(shared & _EXPLODED_TYPES.get(before.name, _COMPOUND))
 
 
 def types(scope: Scope, term: Term) -> frozenset[str]:
@@ -63,10 +63,10 @@ def types(scope: Scope, term: Term) -> frozenset[str]:
 def alternatives(scope: Scope, term: Term) -> list[Node]:
     """Return a node for each alternative of a schema with unions (`oneOf`, `anyOf`).
 
-    A node combines the keywords of the alternative with the keywords beside the union. Nested unions are
-    followed up to a limited depth. The result for a schema without unions is its own node.
+    A node combines the keywords of the alternative with the other keywords of the schema. Nested unions are
+    split up to the depth `_MAX_DEPTH`. For a schema without unions, the result is the node of the schema.
     """
-    return list(_alternatives(scope, scope.graph.schemas.node(term), _NESTED))
+    return list(_alternatives(scope, scope.graph.schemas.node(term), _MAX_DEPTH))
 
 
 def _alternatives(scope: Scope, node: Node, depth: int) -> Iterator[Node]:
@@ -76,5 +76,5 @@ def _alternatives(scope: Scope, node: Node, depth: int) -> Iterator[Node]:
     group, base = node.groups[0], replace(node, groups=node.groups[1:])
     for branch in group.branches:
         inner = scope.graph.schemas.node(branch)
-        both = consistent(intersection(base, inner, ("alternative", node.key, inner.key)))
-        yield from _alternatives(scope, both, depth - 1)
+        combined = consistent(intersection(base, inner, ("alternative", node.key, inner.key)))
+        yield from _alternatives(scope, combined, depth - 1)

@@ -1,4 +1,4 @@
-"""Compare how values are written as XML; the keyword `xml` in their schemas defines this form."""
+"""Compare how values are written as XML: as element or attribute, with name and namespace."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Shape(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """A pair of schemas whose XML forms are compared.
+    """An old and a new schema whose XML representations are compared.
 
     `before` and `after` are the names of the old and the new property that have these schemas.
     """
@@ -57,47 +57,54 @@ def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
     Each pair of schemas is compared once.
     """
     schemas, graph = scope.graph.schemas, scope.graph
-    waiting = [_Step(scope, old, new)]
-    while waiting:
-        step = waiting.pop()
-        alike = step.before == step.after and schemas.same(Pair(step.old, step.new, Mode(direction)))
-        if alike or not step.old or not step.new:
+    queue = [_Step(scope, old, new)]
+    while queue:
+        step = queue.pop()
+        is_equal = step.before == step.after and schemas.same(Pair(step.old, step.new, Mode(direction)))
+        if is_equal or not step.old or not step.new:
             continue
         old_node, new_node = schemas.node(step.old), schemas.node(step.new)
-        first, second = _shape(old_node, step.before), _shape(new_node, step.after)
-        key = ("xml", direction, old_node.key, new_node.key, first, second)
-        inner, fresh = graph.scope(key, old_node.element, new_node.element, step.scope)
+        old_shape, new_shape = _shape(old_node, step.before), _shape(new_node, step.after)
+        key = ("xml", direction, old_node.key, new_node.key, old_shape, new_shape)
+        inner, is_new = graph.scope(key, old_node.element, new_node.element, step.scope)
         step.scope.leads_to[inner.number] = None
-        if not fresh:
+        if not is_new:
             continue
         # A change from an array to another type, or back, has its own fact.
-        if first != second and _array(old_node) == _array(new_node):
+        if old_shape != new_shape and _array(old_node) == _array(new_node):
             inner.fact(
-                facts.XML_CHANGED, direction, _element(old_node), _element(new_node), str(first), str(second)
+                facts.XML_CHANGED,
+                direction,
+                _element(old_node),
+                _element(new_node),
+                str(old_shape),
+                str(new_shape),
             )
-        waiting += _parts(inner, old_node, new_node, (first.name or step.before, second.name or step.after))
+        queue += _parts(
+            inner, old_node, new_node, (old_shape.name or step.before, new_shape.name or step.after)
+        )
 
 
-def _shape(node: Node, given: str) -> _Shape:
+def _shape(node: Node, property_name: str) -> _Shape:
     """Return how the values of a schema are written as XML.
 
-    Keywords that the object `xml` does not contain have their default values.
+    `property_name` is the name of the XML element if the object `xml` contains no `name`.
     """
     facet = node.notes.get("xml")
-    written = facet.value if facet is not None and isinstance(facet.value, dict) else {}
-    text = {key: value for key, value in written.items() if isinstance(value, str)}
+    xml = facet.value if facet is not None and isinstance(facet.value, dict) else {}
+    text = {key: value for key, value in xml.items() if isinstance(value, str)}
     if "nodeType" in text:
         kind = text["nodeType"]
     elif _array(node):
-        kind = "element" if written.get("wrapped") is True else "none"
+        kind = "element" if xml.get("wrapped") is True else "none"
     else:
-        kind = "attribute" if written.get("attribute") is True else "element"
+        kind = "attribute" if xml.get("attribute") is True else "element"
     if kind == "none":
         return _Shape(kind, "", "")
     # A prefix is only an abbreviation of a namespace, so prefixes are compared only if the value has no
     # namespace.
     space = text.get("namespace") or text.get("prefix", "")
-    return _Shape(kind, text.get("name", given) if kind in {"element", "attribute"} else "", space)
+    return _Shape(kind, text.get("name", property_name) if kind in {"element", "attribute"} else "", space)
 
 
 def _array(node: Node) -> bool:
@@ -116,8 +123,8 @@ def _parts(scope: Scope, old: Node, new: Node, names: tuple[str, str]) -> Iterat
         yield _Step(scope, old.items, new.items, *names)
     if old.additional and new.additional:
         yield _Step(scope, old.additional, new.additional)
-    for first, second in zip(old.groups, new.groups, strict=False):
-        before, after = _branches(first), _branches(second)
+    for old_group, new_group in zip(old.groups, new.groups, strict=False):
+        before, after = _branches(old_group), _branches(new_group)
         for key in sorted(before.keys() & after.keys()):
             yield _Step(scope, before[key], after[key], *names)
 

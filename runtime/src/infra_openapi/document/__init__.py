@@ -1,4 +1,4 @@
-"""Read OpenAPI documents: their data, the targets of their references, and the location of each part."""
+"""Read OpenAPI documents: parse the files, resolve the references, and find the line of each element."""
 
 from __future__ import annotations
 

@@ -26,17 +26,21 @@ def with_subtypes(data: dict[str, Any]) -> dict[str, Any]:
         return data
     bases = {name: schema for name, schema in schemas.items() if _is_base(schema)}
     parents = {name: set(_parents(schema)) for name, schema in schemas.items()} if bases else {}
-    made = {}
+    extended_bases = {}
     for name, schema in bases.items():
         discriminator = schema["discriminator"]
-        written = discriminator.get("mapping")
-        mapping = dict(written) if isinstance(written, dict) else {}
+        written_mapping = discriminator.get("mapping")
+        mapping = dict(written_mapping) if isinstance(written_mapping, dict) else {}
         mapped = {str(target).removeprefix(_HOME) for target in mapping.values()}
         subtypes = _subtypes(name, parents) - mapped - mapping.keys()
         if subtypes:
             mapping |= {subtype: _HOME + escaped(subtype) for subtype in sorted(subtypes)}
-            made[name] = {**schema, "discriminator": {**discriminator, "mapping": mapping}}
-    return {**data, "components": {**components, "schemas": {**schemas, **made}}} if made else data
+            extended_bases[name] = {**schema, "discriminator": {**discriminator, "mapping": mapping}}
+    return (
+        {**data, "components": {**components, "schemas": {**schemas, **extended_bases}}}
+        if extended_bases
+        else data
+    )
 
 
 def _is_base(schema: Any) -> bool:
@@ -48,18 +52,22 @@ def _is_base(schema: Any) -> bool:
 
 
 def _parents(schema: Any) -> Iterator[str]:
-    parts = schema.get("allOf") if isinstance(schema, dict) else None
-    for part in parts if isinstance(parts, list) else ():
-        ref = part.get("$ref") if isinstance(part, dict) else None
+    members = schema.get("allOf") if isinstance(schema, dict) else None
+    for member in members if isinstance(members, list) else ():
+        ref = member.get("$ref") if isinstance(member, dict) else None
         if isinstance(ref, str) and ref.startswith(_HOME):
             yield ref.removeprefix(_HOME).replace("~1", "/").replace("~0", "~")
 
 
 def _subtypes(base: str, parents: dict[str, set[str]]) -> set[str]:
-    """Return the names of the schemas whose `allOf` refers to the schema `base`, also indirectly."""
+    """Return the names of the schemas whose `allOf` refers to the schema `base`, directly or indirectly."""
     subtypes: set[str] = set()
-    waiting = {base}
-    while waiting:
-        waiting = {name for name, above in parents.items() if above & waiting} - subtypes - {base}
-        subtypes |= waiting
+    new_subtypes = {base}
+    while new_subtypes:
+        new_subtypes = (
+            {name for name, schema_parents in parents.items() if schema_parents & new_subtypes}
+            - subtypes
+            - {base}
+        )
+        subtypes |= new_subtypes
     return subtypes

@@ -1,4 +1,7 @@
-"""OpenAPI documents and their elements; a document includes the files to which its references lead."""
+"""OpenAPI documents and their elements (parts).
+
+A document includes all files to which its references lead.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from infra_openapi.finding import Location, Note
 Reader: TypeAlias = Callable[[str], bytes]
 
 #: The maximum number of notes of a document; one more note states that further notes are omitted.
-_MOST_NOTES = 1000
+_MAX_NOTES = 1000
 _SUPPORTED = re.compile(r"3\.[0-2](?:[.-].*)?\Z")
 
 
@@ -71,9 +74,9 @@ class Element:
         if not isinstance(self.raw, dict):
             self.document.note(self, "the value is not an object, so the comparison ignores it")
             return {}
-        at = self.pointer
+        pointer = self.pointer
         return {
-            key: Element(self.document, self.file, f"{at}/{escaped(key)}", inner)
+            key: Element(self.document, self.file, f"{pointer}/{escaped(key)}", inner)
             for key, inner in self.raw.items()
         }
 
@@ -89,9 +92,10 @@ class Element:
         if not isinstance(inner.raw, list):
             self.document.note(inner, "the value is not an array, so the comparison ignores it")
             return []
-        at = inner.pointer
+        array_pointer = inner.pointer
         return [
-            Element(self.document, self.file, f"{at}/{number}", raw) for number, raw in enumerate(inner.raw)
+            Element(self.document, self.file, f"{array_pointer}/{number}", raw)
+            for number, raw in enumerate(inner.raw)
         ]
 
     def text(self, key: str, default: str = "") -> str:
@@ -100,7 +104,7 @@ class Element:
         return value if isinstance(value, str) else default
 
     def flag(self, key: str, default: bool = False) -> bool:
-        """Return the boolean that this element contains under `key`, or `default` without a boolean."""
+        """Return the boolean under `key` in this element, or `default` if the value is not a boolean."""
         value = self.raw.get(key) if isinstance(self.raw, dict) else None
         return value if isinstance(value, bool) else default
 
@@ -122,13 +126,14 @@ class References:
     """
 
     targets: dict[tuple[str, str, str], Element] = field(default_factory=dict)
-    #: The references that are being followed; a reference that is already in this set is circular.
-    underway: set[tuple[str, str, str]] = field(default_factory=set)
-    #: File → pointer of each schema with an `$id` → its full address.
+    #: The references that are being resolved. If a reference in this set occurs again, the reference is
+    #: circular.
+    unresolved: set[tuple[str, str, str]] = field(default_factory=set)
+    #: File → the pointer of each schema with an `$id` → the full address of this `$id`.
     resources: dict[str, dict[str, str]] = field(default_factory=dict)
     #: File and name of an anchor → the pointers of the schemas with this anchor.
     anchors: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-    #: Full address of an `$id` → file and pointer.
+    #: Full address of an `$id` → the file and the pointer of its schema.
     identified: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
@@ -141,65 +146,69 @@ class Document:
         self._read = read
         self._notes: dict[tuple[str, str, str], Note] = {}
         self.written: dict[str, str] = {}
-        self.data = with_subtypes(self._versioned(file))
+        self.data = with_subtypes(self._as_version_3(file))
         self.references = References()
         self.root = Element(self, self.name, "", self.data)
 
-    def _versioned(self, file: File) -> dict[str, Any]:
-        data = file.data
-        if not isinstance(data, dict):
-            reason = f"the document is not OpenAPI: it is {_kind(data)}, not an object"
-            raise CompareError(file.name, reason, 1, hint=_likeness(file.content))
-        if "swagger" in data:
-            if "openapi" in data:
-                self._refuse(
+    def _as_version_3(self, file: File) -> dict[str, Any]:
+        content = file.data
+        if not isinstance(content, dict):
+            reason = f"the document is not OpenAPI: it is {_type_name(content)}, not an object"
+            raise CompareError(file.name, reason, 1, hint=_file_type_hint(file.content))
+        if "swagger" in content:
+            if "openapi" in content:
+                self._raise_at(
                     file, "/swagger", "the document has both `openapi` and `swagger`: remove one of them"
                 )
-            self.version = str(data["swagger"])
+            self.version = str(content["swagger"])
             if self.version not in {"2.0", "2"}:
-                self._refuse(
+                self._raise_at(
                     file,
                     "/swagger",
                     f"the document has the Swagger version {self.version!r}; only 2.0 is supported",
                 )
-            self._shaped(file, _PARTS_OF_2)
+            self._check_types(file, _TYPES_OF_2)
             try:
-                data, self.written = converted(data)
+                content, self.written = converted(content)
             except RecursionError as error:
                 raise CompareError(file.name, "the document is nested too deeply to be read") from error
-            return data
-        version = data.get("openapi")
+            return content
+        version = content.get("openapi")
         if version is None:
             raise CompareError(
                 file.name, "the document is not OpenAPI: it has neither `openapi` nor `swagger`", 1
             )
         self.version = str(version)
         if not _SUPPORTED.match(self.version) or not isinstance(version, str | float):
-            self._refuse(
+            self._raise_at(
                 file,
                 "/openapi",
                 f"the OpenAPI version {version!r} is not supported; "
                 "the supported versions are 3.0, 3.1, 3.2 and Swagger 2.0",
             )
-        self._shaped(file, _PARTS)
-        return data
+        self._check_types(file, _TYPES)
+        return content
 
-    def _shaped(self, file: File, parts: Mapping[str, type]) -> None:
-        """Raise `CompareError` if a part of the document has a wrong type.
+    def _check_types(self, file: File, types: Mapping[str, type]) -> None:
+        """Raise `CompareError` if the value of a top-level key does not have its type in `types`.
 
-        The error is also raised if all of the first three parts in `parts` are missing.
+        The error is also raised if all of the first three keys in `types` are missing.
         """
-        for key, kind in parts.items():
+        for key, expected_type in types.items():
             value = file.data.get(key)
-            if value is not None and not isinstance(value, kind):
-                self._refuse(file, f"/{key}", f"`{key}` is {_kind(value)}, not {_KINDS[kind]}")
-        one, other, last = list(parts)[:3]
-        if not any(isinstance(file.data.get(key), dict) for key in (one, other, last)):
+            if value is not None and not isinstance(value, expected_type):
+                self._raise_at(
+                    file, f"/{key}", f"`{key}` is {_type_name(value)}, not {_TYPE_NAMES[expected_type]}"
+                )
+        first_key, second_key, third_key = list(types)[:3]
+        if not any(isinstance(file.data.get(key), dict) for key in (first_key, second_key, third_key)):
             raise CompareError(
-                file.name, f"the document is not OpenAPI: it has neither {one} nor {other} nor {last}", 1
+                file.name,
+                f"the document is not OpenAPI: it has neither {first_key} nor {second_key} nor {third_key}",
+                1,
             )
 
-    def _refuse(self, file: File, pointer: str, reason: str) -> None:
+    def _raise_at(self, file: File, pointer: str, reason: str) -> None:
         raise CompareError(file.name, reason, *file.line_index.find(pointer))
 
     @property
@@ -209,7 +218,7 @@ class Document:
 
     @property
     def original(self) -> Any:
-        """Return the data of the main file of the document, without the conversion from Swagger 2.0."""
+        """Return the data of the main file, before the conversion from Swagger 2.0."""
         return self._files[self.name].data
 
     @property
@@ -218,7 +227,7 @@ class Document:
         return self._files[self.name].digest
 
     @property
-    def alone(self) -> bool:
+    def is_single_file(self) -> bool:
         """Return whether the document consists of one file and has no references to other files."""
         return len(self._files) == 1
 
@@ -241,29 +250,29 @@ class Document:
     def note(self, element: Element, message: str) -> None:
         """Add a note to the document: which element is invalid, and how the comparison interprets it."""
         key = (element.file, element.pointer, message)
-        if key not in self._notes and len(self._notes) <= _MOST_NOTES:
+        if key not in self._notes and len(self._notes) <= _MAX_NOTES:
             line = self.location(element.file, element.pointer).line
-            if len(self._notes) == _MOST_NOTES:
-                message = f"the document has more than {_MOST_NOTES} invalid parts; the others are not listed"
+            if len(self._notes) == _MAX_NOTES:
+                message = f"the document has more than {_MAX_NOTES} invalid parts; the others are not listed"
             self._notes[key] = Note(file=element.file, pointer=element.pointer, message=message, line=line)
 
-    def file(self, name: str, asked_by: Element) -> Any:
-        """Return the data of a file to which a reference of the document leads.
+    def file(self, name: str, referrer: Element) -> Any:
+        """Return the data of a file; a reference of the document leads to this file.
 
         Each file is read once.
 
         Raises:
-            CompareError: the file cannot be read, or must not be read.
+            CompareError: the file cannot be read, or the reader does not allow the file.
         """
         if name not in self._files:
             try:
-                raw = self._read(name)
+                content = self._read(name)
             except (OSError, ValueError) as error:
-                location = asked_by.location()
+                location = referrer.location()
                 reason = f"the document refers to {name!r}, which cannot be read: {why_unreadable(error)}"
                 raise CompareError(location.file, reason, location.line, location.column) from error
             except CompareError as error:
-                location = asked_by.location()
+                location = referrer.location()
                 raise CompareError(
                     location.file,
                     f"the document refers to {error}",
@@ -271,7 +280,7 @@ class Document:
                     location.column,
                     error.hint,
                 ) from error
-            self._files[name] = File(name, raw)
+            self._files[name] = File(name, content)
         return self.data if name == self.name else self._files[name].data
 
     def written_at(self, location: Location) -> Any:
@@ -298,15 +307,15 @@ class Document:
         return Location(file=file, pointer=written, line=line, column=column)
 
 
-#: The top-level parts of a document with their types, for OpenAPI 3 and for Swagger 2.0.
-_PARTS: dict[str, type] = {
+#: The top-level keys of a document, with the types of their values: for OpenAPI 3 and for Swagger 2.0.
+_TYPES: dict[str, type] = {
     "paths": dict,
     "webhooks": dict,
     "components": dict,
     "servers": list,
     "info": dict,
 }
-_PARTS_OF_2: dict[str, type] = {
+_TYPES_OF_2: dict[str, type] = {
     "paths": dict,
     "x-ms-paths": dict,
     "definitions": dict,
@@ -315,7 +324,7 @@ _PARTS_OF_2: dict[str, type] = {
     "securityDefinitions": dict,
     "info": dict,
 }
-_KINDS: dict[type, str] = {
+_TYPE_NAMES: dict[type, str] = {
     dict: "an object",
     list: "an array",
     str: "a string",
@@ -324,14 +333,14 @@ _KINDS: dict[type, str] = {
 }
 
 
-def _kind(value: Any) -> str:
-    return _KINDS.get(type(value), "a number")
+def _type_name(value: Any) -> str:
+    return _TYPE_NAMES.get(type(value), "a number")
 
 
-def _likeness(content: bytes) -> str:
-    """Return a hint if a text is a known kind of file that is not an OpenAPI document.
+def _file_type_hint(content: bytes) -> str:
+    """Return a hint for an error message if a file is a Git LFS pointer or an HTML page.
 
-    The result is an empty text for an unknown kind of file.
+    For other files, the result is an empty string.
     """
     start = content[:200].lstrip().lower()
     if start.startswith(b"version https://git-lfs"):
@@ -346,15 +355,15 @@ def _written(pointer: str, moved: Mapping[str, str]) -> str:
 
     `moved` maps new pointers to original pointers; the longest new pointer that is a prefix is replaced.
     """
-    head = pointer
-    while head:
-        if head in moved:
-            return moved[head] + pointer[len(head) :]
-        head = head.rpartition("/")[0]
+    prefix = pointer
+    while prefix:
+        if prefix in moved:
+            return moved[prefix] + pointer[len(prefix) :]
+        prefix = prefix.rpartition("/")[0]
     return pointer
 
 
 def why_unreadable(error: OSError | ValueError) -> str:
-    """Return the reason why a file cannot be read, as a short text for a message."""
-    # A ValueError means that the name contains a null character.
+    """Return the reason why a file cannot be read, as text for an error message."""
+    # A ValueError is raised if the name contains a null character.
     return getattr(error, "strerror", None) or str(error)

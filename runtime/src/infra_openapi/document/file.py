@@ -15,16 +15,21 @@ class File:
     def __init__(self, name: str, raw: bytes) -> None:
         self.name = name
         self.digest = hashlib.blake2b(raw, digest_size=16).digest()
-        twin = _read_before.get(self.digest)
-        if twin is None:
+        equal_file = _files_by_digest.get(self.digest)
+        if equal_file is None:
             # Bytes use less memory than a string: in a string with one emoji, each character has four bytes.
             self.content = source.encoded(raw, name)
             self.data, marks = source.data(source.decoded(self.content, name), name)
             self.line_index = LineIndex(self.content, self.data, marks)
-            _read_before[self.digest] = self
+            _files_by_digest[self.digest] = self
         else:
-            self.content, self.data, self.line_index = twin.content, twin.data, twin.line_index
+            self.content, self.data, self.line_index = (
+                equal_file.content,
+                equal_file.data,
+                equal_file.line_index,
+            )
 
 
-# The old and the new document often contain equal files, and parsing a large file is slow.
-_read_before: WeakValueDictionary[bytes, File] = WeakValueDictionary()
+# The old and the new document often contain equal files. Each content is parsed only once, because parsing a
+# large file is slow.
+_files_by_digest: WeakValueDictionary[bytes, File] = WeakValueDictionary()

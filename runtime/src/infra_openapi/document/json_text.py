@@ -1,7 +1,7 @@
 """Decode JSON with the fast decoder of Python's standard library.
 
-The decoder does not return the line of every error. If an error occurs, the functions of this module search
-the text for its line.
+The decoder reports only some errors with their line. For the other errors, the functions of this module
+search the text for the location.
 """
 
 from __future__ import annotations
@@ -21,20 +21,28 @@ _STRING = r'"(?:[^"\\]|\\.)*"'
 
 
 class DuplicateKeyError(ValueError):
-    """Raised if a JSON object contains a key twice; the line of the key is searched later."""
+    """Raised if a JSON object contains a key twice; the message is the key."""
 
 
 def data(text: str, file: str) -> Any:
     """Return the data of a JSON text.
 
     Raises:
-        CompareError: the text is not JSON, contains a key twice, or exceeds a limit.
+        CompareError: the text is not JSON, contains a key twice, has too many values, or is nested too
+            deeply.
     """
-    if _values(text) > MAX_VALUES and _values(re.sub(_STRING, "", text)) > MAX_VALUES:
+    if (
+        _max_number_of_values(text) > MAX_VALUES
+        and _max_number_of_values(re.sub(_STRING, "", text)) > MAX_VALUES
+    ):
         raise CompareError(file, f"the document has more than {MAX_VALUES:,} values")
     try:
         return json.loads(
-            text, object_pairs_hook=_unique, parse_int=integer, parse_float=real, parse_constant=_constant
+            text,
+            object_pairs_hook=_without_duplicates,
+            parse_int=integer,
+            parse_float=real,
+            parse_constant=_invalid_constant,
         )
     except json.JSONDecodeError as error:
         raise CompareError(
@@ -45,7 +53,7 @@ def data(text: str, file: str) -> Any:
             file, f"the document is nested more than {_DEEP} levels deep", *_too_deep(text)
         ) from error
     except DuplicateKeyError as error:
-        line, column = _twice(text, str(error))
+        line, column = _second_occurrence(text, str(error))
         raise CompareError(
             file, f"the document has the key {str(error)!r} twice in one object", line, column
         ) from error
@@ -54,7 +62,7 @@ def data(text: str, file: str) -> Any:
         raise CompareError(file, error.reason, line, column) from error
 
 
-def _values(text: str) -> int:
+def _max_number_of_values(text: str) -> int:
     """Return an upper bound of the number of values in a JSON text.
 
     The bound is computed from the numbers of brackets and commas.
@@ -62,18 +70,18 @@ def _values(text: str) -> int:
     return text.count(",") + text.count("[") + text.count("{")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
                 raise DuplicateKeyError(key)
             seen.add(key)
-    return made
+    return members
 
 
-def _constant(word: str) -> Any:
+def _invalid_constant(word: str) -> Any:
     raise LiteralError(word, f"the document is not JSON: {word} is not a JSON value")
 
 
@@ -81,7 +89,7 @@ def _tokens(text: str, pattern: str) -> Iterator[re.Match[str]]:
     return re.finditer(f"{_STRING}|{pattern}", text)
 
 
-def _place(text: str, offset: int) -> tuple[int, int]:
+def _line_and_column(text: str, offset: int) -> tuple[int, int]:
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
@@ -89,7 +97,7 @@ def _outside_strings(text: str, literal: str) -> tuple[int, int]:
     """Return line and column of the first occurrence of `literal` that is not inside a JSON string."""
     for token in _tokens(text, re.escape(literal)):
         if not token.group().startswith('"'):
-            return _place(text, token.start())
+            return _line_and_column(text, token.start())
     return 0, 0
 
 
@@ -99,24 +107,24 @@ def _too_deep(text: str) -> tuple[int, int]:
     for token in _tokens(text, r"[{}\[\]]"):
         depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token.group(), 0)
         if depth > _DEEP:
-            return _place(text, token.start())
+            return _line_and_column(text, token.start())
     return 0, 0
 
 
-def _twice(text: str, key: str) -> tuple[int, int]:
-    """Return line and column of the place where an object contains `key` for the second time."""
+def _second_occurrence(text: str, key: str) -> tuple[int, int]:
+    """Return line and column of the second `key` in the first object that contains `key` twice."""
     open_objects: list[set[str]] = []
-    last: re.Match[str] | None = None
+    previous_token: re.Match[str] | None = None
     for token in _tokens(text, r"[{}\[\]:]"):
         mark = token.group()
         if mark in {"{", "["}:
             open_objects.append(set())
         elif mark in {"}", "]"}:
             open_objects.pop()
-        elif mark == ":" and last is not None:
-            name = json.loads(last.group())
+        elif mark == ":" and previous_token is not None:
+            name = json.loads(previous_token.group())
             if name == key and name in open_objects[-1]:
-                return _place(text, last.start())
+                return _line_and_column(text, previous_token.start())
             open_objects[-1].add(name)
-        last = token
+        previous_token = token
     return 0, 0

@@ -1,4 +1,4 @@
-"""Find the line and column of a JSON pointer in a text; the search runs only if a message needs them."""
+"""Find the line and column of a JSON pointer in a text, when a message needs the location."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _scan = json.JSONDecoder().raw_decode
 class LineIndex:
     """Finds the line and column of JSON pointers in one text.
 
-    Locations in JSON are found with the lines of the text or with the decoder; locations in YAML with the
-    marks that the YAML parser has recorded.
+    In a YAML text, the YAML parser has recorded the locations (`marks`). In a JSON text, the locations are
+    searched: by lines if each member has its own line, otherwise with Python's JSON decoder.
     """
 
     def __init__(self, content: bytes, data: Any, marks: Marks | None) -> None:
@@ -39,7 +39,8 @@ class LineIndex:
             return self._in_yaml(pointer, self._marks)
         offset = self._in_lines(pointer)
         if offset is not None:
-            # Before a member, the line contains only spaces, so the byte offset is also the column.
+            # The line contains only spaces before a member, so the column in bytes is equal to the column in
+            # characters.
             return self._lines.location(offset)
         if self._decoded is None:
             self._decoded = _Decoded(self._content.decode())
@@ -62,7 +63,7 @@ class LineIndex:
 
         The result is None if the text has another layout.
         """
-        key_at = start = _skip(self._content)
+        key_offset = start = _skip(self._content)
         value: Any = self._data
         for token in tokens(pointer):
             if not isinstance(value, dict | list) or not value:
@@ -74,27 +75,30 @@ class LineIndex:
                 return None
             if token not in members:
                 break
-            key_at, start = members[token]
+            key_offset, start = members[token]
             value = value[int(token)] if isinstance(value, list) else value[token]
-        return key_at
+        return key_offset
 
     def _members(self, start: int, value: Any) -> dict[str, tuple[int, int]] | None:
         """Return the offsets of each key and its value in a JSON object with one line for each member.
 
         The result is None for another layout, such as a single line or a manual layout.
         """
-        first = _FIRST_LINE.match(self._content, start)
-        if first is None:
+        first_line = _FIRST_LINE.match(self._content, start)
+        if first_line is None:
             return None
         members: dict[str, tuple[int, int]] = {}
-        lines = re.compile(re.escape(first.group(1)) + rb"[^\s}\]]").finditer(self._content, start)
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        lines = re.compile(re.escape(first_line.group(1)) + rb"[^\s}\]]").finditer(self._content, start)
+        for key, member in value.items() if isinstance(value, dict) else enumerate(value):
             line = next(lines, None)
-            beginning = _json(key) + b":" if isinstance(key, str) else _opening(inner)
+            beginning = _json(key) + b":" if isinstance(key, str) else _opening(member)
             if line is None or not self._content.startswith(beginning, line.end() - 1):
                 return None
-            at = line.end() - 1
-            members[str(key)] = at, _skip(self._content, at + len(beginning)) if isinstance(key, str) else at
+            offset = line.end() - 1
+            members[str(key)] = (
+                offset,
+                _skip(self._content, offset + len(beginning)) if isinstance(key, str) else offset,
+            )
         return members
 
 
@@ -110,16 +114,16 @@ class _Lines(Generic[AnyStr]):
     def location(self, offset: int) -> tuple[int, int]:
         """Return the line and column of an offset in the text, as numbers from 1."""
         if not self._before:
-            count = begins = 0
+            count = line_start = 0
             for start in range(0, len(self._text) + 1, _BLOCK):
-                self._before.append((count, begins))
+                self._before.append((count, line_start))
                 count += self._text.count(self._end, start, start + _BLOCK)
-                begins = self._text.rfind(self._end, start, start + _BLOCK) + 1 or begins
-        count, begins = self._before[offset // _BLOCK]
+                line_start = self._text.rfind(self._end, start, start + _BLOCK) + 1 or line_start
+        count, line_start = self._before[offset // _BLOCK]
         start = offset - offset % _BLOCK
         count += self._text.count(self._end, start, offset)
-        begins = self._text.rfind(self._end, start, offset) + 1 or begins
-        return count + 1, offset - begins + 1
+        line_start = self._text.rfind(self._end, start, offset) + 1 or line_start
+        return count + 1, offset - line_start + 1
 
 
 class _Decoded:
@@ -132,44 +136,44 @@ class _Decoded:
 
     def find(self, pointer: str) -> tuple[int, int]:
         """Return line and column of the last key of a JSON pointer, or of its nearest existing parent."""
-        key_at = start = self._skip(0)
+        key_offset = start = self._skip(0)
         for token in tokens(pointer):
             if start not in self._members:
                 self._members[start] = self._children(start)
             offsets = self._members[start].get(token)
             if offsets is None:
                 break
-            key_at, start = offsets
-        return self._lines.location(key_at)
+            key_offset, start = offsets
+        return self._lines.location(key_offset)
 
-    def _skip(self, at: int) -> int:
-        match = _SPACE.match(self._text, at)
-        return match.end() if match else at
+    def _skip(self, offset: int) -> int:
+        match = _SPACE.match(self._text, offset)
+        return match.end() if match else offset
 
     def _children(self, start: int) -> dict[str, tuple[int, int]]:
         """Return the offsets of key and value for each member of the object or array at offset `start`."""
         children: dict[str, tuple[int, int]] = {}
         opening = self._text[start : start + 1]
-        at = self._skip(start + 1)
+        offset = self._skip(start + 1)
         index = 0
-        while opening in {"{", "["} and self._text[at] not in "]}":
-            key_at = at
+        while opening in {"{", "["} and self._text[offset] not in "]}":
+            key_offset = offset
             if opening == "{":
-                key, at = _scan(self._text, at)
-                at = self._skip(self._skip(at) + 1)
+                key, offset = _scan(self._text, offset)
+                offset = self._skip(self._skip(offset) + 1)
             else:
                 key, index = str(index), index + 1
-            children[key] = (key_at, at)
-            _, at = _scan(self._text, at)
-            at = self._skip(at)
-            if self._text[at] == ",":
-                at = self._skip(at + 1)
+            children[key] = (key_offset, offset)
+            _, offset = _scan(self._text, offset)
+            offset = self._skip(offset)
+            if self._text[offset] == ",":
+                offset = self._skip(offset + 1)
         return children
 
 
-def _skip(content: bytes, at: int = 0) -> int:
-    match = _BLANK.match(content, at)
-    return match.end() if match else at
+def _skip(content: bytes, offset: int = 0) -> int:
+    match = _BLANK.match(content, offset)
+    return match.end() if match else offset
 
 
 def _json(value: Any) -> bytes:

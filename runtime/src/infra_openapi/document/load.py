@@ -1,6 +1,6 @@
 """Load OpenAPI documents from a file, from a string or from Python dictionaries and lists.
 
-Every reference is followed once, so that invalid references are reported immediately.
+Every reference is followed once while the document is loaded, so that an invalid reference is an error.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def load(path: str | Path, *, root: str | Path | None = None, read: Reader | Non
     """Return the OpenAPI document in a file.
 
     All files that the document refers to must be below `root`. By default, `root` is the working directory if
-    it contains the file, otherwise the directory of the file. `read` is a function that returns the bytes of
-    a file and is used instead of the disk.
+    it contains the file, otherwise the directory of the file. If `read` is given, this function returns the
+    bytes of each file, and no file is read from the disk.
 
     Raises:
         CompareError: the file is missing, empty or not an OpenAPI document, or the target of a reference
@@ -42,7 +42,8 @@ def parse(
 ) -> Document:
     """Return the OpenAPI document in a string (JSON or YAML), or in Python dictionaries and lists.
 
-    References to other files are allowed only with `read`, a function that returns the bytes of a file.
+    References to other files are allowed only if `read` is given: a function that returns the bytes of a
+    file.
 
     Raises:
         CompareError: the document is empty or not an OpenAPI document, or the target of a reference does not
@@ -54,10 +55,10 @@ def parse(
         except (TypeError, ValueError, RecursionError) as error:
             raise CompareError(name, f"the content cannot be written as JSON: {error}") from error
     raw = content.encode(errors="surrogatepass") if isinstance(content, str) else content
-    return _checked(Document(File(name, raw), read or _nowhere))
+    return _checked(Document(File(name, raw), read or _no_other_files))
 
 
-_MISSING = (
+_MISSING_FILE_HINT = (
     "Correct the path, or write the document of an app, a URL or a service to this file with "
     "`infra dev api-snapshot SOURCE FILE`."
 )
@@ -68,10 +69,10 @@ def _checked(document: Document) -> Document:
     return document
 
 
-def _nowhere(name: str) -> bytes:
+def _no_other_files(name: str) -> bytes:
     raise CompareError(
         name,
-        "the target is another file, and a document from a text or from data cannot refer to files",
+        "the target is another file, but a document that was not read from a file cannot refer to files",
         hint=(
             "Save the document in a file, and allow references to URLs with `--allow-network`. In Python, "
             "pass the argument `read`."
@@ -81,11 +82,15 @@ def _nowhere(name: str) -> bytes:
 
 def disk(document: Path, root: str | Path | None) -> Reader:
     """Return a function that reads files from the disk: the file `document`, and files below `root`."""
-    home = Path.cwd()
+    working_directory = Path.cwd()
     if root is not None:
         allowed = Path(root).resolve()
     else:
-        allowed = home if document.resolve().is_relative_to(home) else document.resolve().parent
+        allowed = (
+            working_directory
+            if document.resolve().is_relative_to(working_directory)
+            else document.resolve().parent
+        )
 
     def read(name: str) -> bytes:
         if "://" in name:
@@ -104,7 +109,9 @@ def disk(document: Path, root: str | Path | None) -> Reader:
         if path.is_dir():
             raise CompareError(name, "the path is a directory, not a file")
         if not path.exists():
-            raise CompareError(name, "the file does not exist", hint=_MISSING if path == document else "")
+            raise CompareError(
+                name, "the file does not exist", hint=_MISSING_FILE_HINT if path == document else ""
+            )
         if not path.is_file():
             raise CompareError(name, "the path is not a regular file")
         if path.stat().st_size > source.MAX_BYTES:

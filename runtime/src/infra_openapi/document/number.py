@@ -8,7 +8,7 @@ import math
 #: 900,000 values.
 MAX_VALUES = 3_000_000
 MAX_DIGITS = 1000
-_SHOWN_DIGITS = 40
+_MAX_DIGITS_IN_MESSAGE = 40
 
 
 class LiteralError(ValueError):
@@ -23,10 +23,10 @@ class LiteralError(ValueError):
 
 
 def integer(digits: str, base: int = 10) -> int:
-    """Return the integer that a string contains.
+    """Return the integer that a string of digits represents.
 
     Raises:
-        LiteralError: the number has too many digits.
+        LiteralError: the number has more than `MAX_DIGITS` digits.
     """
     if len(digits) > MAX_DIGITS:
         raise LiteralError(
@@ -36,7 +36,7 @@ def integer(digits: str, base: int = 10) -> int:
 
 
 def real(literal: str) -> float:
-    """Return the number with a fraction or an exponent that a string contains.
+    """Return the number that a string with a fraction or an exponent represents, such as `1.5` or `1e3`.
 
     Raises:
         LiteralError: the number is larger than the largest double.
@@ -44,6 +44,6 @@ def real(literal: str) -> float:
     value = float(literal)
     if math.isinf(value):
         raise LiteralError(
-            literal, f"the document has the number {literal[:_SHOWN_DIGITS]}, which is too large"
+            literal, f"the document has the number {literal[:_MAX_DIGITS_IN_MESSAGE]}, which is too large"
         )
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def tokens(pointer: str) -> list[str]:
-    """Return the keys of a JSON pointer, unescaped."""
+    """Return the keys of a JSON pointer, without escape sequences."""
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 
 

@@ -14,15 +14,15 @@ from infra_openapi.document.pointer import escaped, tokens
 from infra_openapi.document.swagger import as_written
 from infra_openapi.errors import CompareError
 
-# The bytes with which marshal writes the key `$ref`, followed by a length. Version 2 of marshal does not
-# share parts between values.
+# Matches the key `$ref` or `$dynamicRef` in the output of marshal, and the length of the string that follows.
+# In version 2 of marshal's format, an object that occurs again is written again.
 _REFERENCE = re.compile(rb"u(?:\x04\x00\x00\x00\$ref|\x0b\x00\x00\x00\$dynamicRef)u(....)", re.DOTALL)
-# A text that looks like a reference. The mapping of a discriminator contains such texts without the key
-# `$ref`.
+# Matches the start of a string that looks like a reference (`#/`, `./` or `../`). The mapping of a
+# discriminator contains references without the key `$ref`.
 _ADDRESS = re.compile(rb"u(....)(?=#/|\.\.?/)", re.DOTALL)
-#: The keys whose value is example data, which is not a part of the API's description.
+#: The keys whose value is data: a `$ref` inside this data is not a reference.
 _DATA = frozenset({"example", "examples", "default", "enum", "const"})
-_LONGEST_CHAIN = 100
+_MAX_CHAIN = 100
 
 
 def packed(raw: Any) -> bytes:
@@ -33,37 +33,37 @@ def packed(raw: Any) -> bytes:
 def references(content: bytes) -> list[str]:
     """Return every distinct `$ref` in a value.
 
-    The argument is a result of `packed`, and the references have the order of the document.
+    `content` is a result of `packed`. The references are in the order of the document.
     """
     return _texts(content, _REFERENCE)
 
 
 def mapped(content: bytes) -> list[str]:
-    """Return every text in a discriminator's mapping that can be a reference.
+    """Return every string in a value that can be a reference in the mapping of a discriminator.
 
-    The argument is a result of `packed`.
+    `content` is a result of `packed`.
     """
     return _texts(content, _ADDRESS)
 
 
-def _texts(content: bytes, before: re.Pattern[bytes]) -> list[str]:
+def _texts(content: bytes, prefix: re.Pattern[bytes]) -> list[str]:
     texts: dict[str, None] = {}
-    for match in before.finditer(content):
+    for match in prefix.finditer(content):
         size = int.from_bytes(match.group(1), "little")
         texts[content[match.end() : match.end() + size].decode(errors="surrogatepass")] = None
     return list(texts)
 
 
 def check(document: Document) -> None:
-    """Follow every reference of a document once, so that errors are found before the comparison.
+    """Follow every reference of a document once, to detect errors before the comparison.
 
     Raises:
-        CompareError: a target does not exist, a reference is circular, or a file must not be read.
+        CompareError: a target does not exist, a reference is circular, or the reader does not allow a file.
     """
-    waiting = [document.root]
+    queue = [document.root]
     seen = {""}
-    while waiting:
-        element = waiting.pop()
+    while queue:
+        element = queue.pop()
         try:
             content = packed(element.raw)
         except ValueError as error:  # marshal supports at most 2000 nested levels
@@ -76,17 +76,16 @@ def check(document: Document) -> None:
             try:
                 target = follow(resolve(element, ref))
             except CompareError:
-                # The reference can be in an example, which is data. Only references outside of examples are
-                # followed.
-                for real in _described(element):
-                    follow(real)
+                # This `$ref` can be data in an example. Only the references outside of examples are followed.
+                for reference in _references_outside_examples(element):
+                    follow(reference)
                 continue
             if target.file != element.file:
-                waiting.append(target)
+                queue.append(target)
 
 
 def follow(element: Element) -> Element:
-    """Return the element to which a chain of references leads, starting with the reference in `element`.
+    """Return the element at the end of a chain of references that starts with the reference in `element`.
 
     An element that is not a reference is returned unchanged.
 
@@ -94,7 +93,7 @@ def follow(element: Element) -> Element:
         CompareError: a target does not exist, or the chain is circular.
     """
     start = element
-    for _ in range(_LONGEST_CHAIN):
+    for _ in range(_MAX_CHAIN):
         ref = element.raw.get("$ref") if isinstance(element.raw, dict) else None
         if not isinstance(ref, str):
             return element
@@ -107,7 +106,7 @@ def follow(element: Element) -> Element:
 def target_of(element: Element) -> Element | None:
     """Return the target of the reference in an element; None if the element is not a reference.
 
-    The target can be a reference too; it is not followed.
+    If the target is itself a reference, the target is returned, and this reference is not followed.
     """
     ref = element.raw.get("$ref") if isinstance(element.raw, dict) else None
     return resolve(element, ref) if isinstance(ref, str) else None
@@ -118,8 +117,8 @@ def dynamic_target(element: Element, ref: str) -> Element | None:
 
     The result is None if several schemas have the anchor that the reference names.
     """
-    places = _anchored(element, ref.removeprefix("#"))
-    return resolve(element, ref) if len(places) < 2 else None
+    pointers = _anchored(element, ref.removeprefix("#"))
+    return resolve(element, ref) if len(pointers) < 2 else None
 
 
 def all_targets(element: Element, ref: str) -> list[Element]:
@@ -130,14 +129,14 @@ def all_targets(element: Element, ref: str) -> list[Element]:
     Raises:
         CompareError: no target exists.
     """
-    first = resolve(element, ref)
+    target = resolve(element, ref)
     fragment = ref.removeprefix("#")
-    places = _anchored(element, fragment) if not fragment.startswith("/") else []
-    if len(places) < 2:
-        return [first]
+    pointers = _anchored(element, fragment) if not fragment.startswith("/") else []
+    if len(pointers) < 2:
+        return [target]
     data = element.document.file(element.file, element)
-    elements = (_descend(element.document, element.file, data, place) for place in places)
-    return [place for place in elements if place is not None]
+    elements = (_descend(element.document, element.file, data, pointer) for pointer in pointers)
+    return [anchored for anchored in elements if anchored is not None]
 
 
 def resolve(element: Element, ref: str) -> Element:
@@ -150,16 +149,16 @@ def resolve(element: Element, ref: str) -> Element:
     resource = _resource(element)
     key = (element.file, resource, ref)
     if key not in references.targets:
-        if key in references.underway:
+        if key in references.unresolved:
             location = element.location()
             raise CompareError(
                 location.file, f"the reference {ref!r} is circular", location.line, location.column
             )
-        references.underway.add(key)
+        references.unresolved.add(key)
         try:
             references.targets[key] = _look_up(element, resource, ref)
         finally:
-            references.underway.discard(key)
+            references.unresolved.discard(key)
     return references.targets[key]
 
 
@@ -174,25 +173,30 @@ def _look_up(element: Element, resource: str, ref: str) -> Element:
         if identified:
             file, start = identified
         else:
-            file, start = _neighbour(element.file, unquote(address)), ""
+            file, start = _resolved_path(element.file, unquote(address)), ""
     data = document.file(file, element)
-    for place in dict.fromkeys([start, ""]):
-        pointer = place + fragment
+    for resource_pointer in dict.fromkeys([start, ""]):
+        pointer = resource_pointer + fragment
         if fragment and not fragment.startswith("/"):
-            _index(document, file, data)
+            _index_identifiers(document, file, data)
             anchored = references.anchors.get((file, fragment), [])
-            pointer = next((candidate for candidate in anchored if candidate.startswith(place)), "\0")
+            pointer = next(
+                (candidate for candidate in anchored if candidate.startswith(resource_pointer)), "\0"
+            )
         target = _descend(document, file, data, pointer)
         if target is not None:
             return target
     location = element.location()
-    shown = as_written(ref) if document.version.startswith("2") else ref
+    written_ref = as_written(ref) if document.version.startswith("2") else ref
     raise CompareError(
-        location.file, f"the target of the reference {shown!r} does not exist", location.line, location.column
+        location.file,
+        f"the target of the reference {written_ref!r} does not exist",
+        location.line,
+        location.column,
     )
 
 
-def _neighbour(file: str, address: str) -> str:
+def _resolved_path(file: str, address: str) -> str:
     if address.startswith("file:///") and "://" not in file:
         address = address.removeprefix("file://")
     if "://" in address:
@@ -207,16 +211,16 @@ def _descend(document: Document, file: str, data: Any, pointer: str) -> Element 
         return None
     element = Element(document, file, "", data)
     for token in tokens(pointer):
-        # A JSON pointer that leads through a reference is not valid, but has only one possible meaning.
+        # A JSON pointer must not lead through a `$ref`, but the target of such a pointer is unambiguous.
         inner = element if _has(element.raw, token) else follow(element)
-        step: Element | None
+        child: Element | None
         if isinstance(inner.raw, list):
-            step = inner.child(int(token)) if token.isdecimal() and len(token) < 10 else None
+            child = inner.child(int(token)) if token.isdecimal() and len(token) < 10 else None
         else:
-            step = inner.child(token)
-        if step is None:
+            child = inner.child(token)
+        if child is None:
             return None
-        element = step
+        element = child
     return element
 
 
@@ -227,17 +231,17 @@ def _resource(element: Element) -> str:
     """
     resources_by_file = element.document.references.resources
     if element.file not in resources_by_file:
-        _index(element.document, element.file, element.document.file(element.file, element))
+        _index_identifiers(element.document, element.file, element.document.file(element.file, element))
     resources = resources_by_file[element.file]
     if not resources:
         return ""
-    head = element.pointer
-    while head and head not in resources:
-        head = head.rpartition("/")[0]
-    return head
+    pointer = element.pointer
+    while pointer and pointer not in resources:
+        pointer = pointer.rpartition("/")[0]
+    return pointer
 
 
-def _index(document: Document, file: str, data: Any) -> None:
+def _index_identifiers(document: Document, file: str, data: Any) -> None:
     """Search a file for schemas that have an `$id` or an anchor, and store their JSON pointers.
 
     Most files contain neither `$id` nor anchors; these files are not searched.
@@ -274,25 +278,25 @@ def _has(raw: Any, token: str) -> bool:
 
 def _objects(data: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every JSON object of a file with its JSON pointer, without the objects inside examples."""
-    waiting: list[tuple[str, Any, bool]] = [("", data, False)]
-    while waiting:
-        pointer, value, named = waiting.pop()
+    queue: list[tuple[str, Any, bool]] = [("", data, False)]
+    while queue:
+        pointer, value, is_map = queue.pop()
         if isinstance(value, dict):
-            yield pointer, {} if named else value
+            yield pointer, {} if is_map else value
             for key, inner in reversed(value.items()):
                 if (
-                    named
+                    is_map
                     or not (key in _DATA or key.startswith("x-"))
                     or (key == "examples" and pointer == "/components")
                 ):
-                    waiting.append((f"{pointer}/{escaped(key)}", inner, not named and key in _MAPS))
+                    queue.append((f"{pointer}/{escaped(key)}", inner, not is_map and key in _MAPS))
         elif isinstance(value, list):
-            waiting += [
+            queue += [
                 (f"{pointer}/{number}", member, False) for number, member in reversed(list(enumerate(value)))
             ]
 
 
-#: The keys whose members have names that the author of the document chose. A property can have the name
+#: The keys whose value maps names to elements. These names are not keywords: a property can have the name
 #: `example` or `$ref`.
 _MAPS = frozenset(
     {
@@ -321,7 +325,7 @@ _MAPS = frozenset(
 )
 
 
-def _described(element: Element) -> Iterator[Element]:
+def _references_outside_examples(element: Element) -> Iterator[Element]:
     for pointer, raw in _objects(element.raw):
         if isinstance(raw.get("$ref"), str):
             yield Element(element.document, element.file, element.pointer + pointer, raw)

@@ -51,8 +51,8 @@ def converted(data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
 
     The table maps the pointer of each moved part in the new document to its pointer in the original document.
     """
-    made = _Conversion(data)
-    return made.document(), made.written
+    conversion = _Conversion(data)
+    return conversion.document(), conversion.written
 
 
 class _Conversion:
@@ -61,7 +61,7 @@ class _Conversion:
         self.written: dict[str, str] = {}
         self.parameters = _object(data.get("parameters"))
         self.responses = _object(data.get("responses"))
-        #: Copies of shared responses, for operations that define their own media types.
+        #: Copies of shared responses, for operations with other media types than the document.
         self.produced: dict[str, Any] = {}
 
     def document(self) -> dict[str, Any]:
@@ -119,100 +119,118 @@ class _Conversion:
             {"url": f"//{host}{base}"}
         ]
 
-    def path(self, item: Any, at: str) -> Any:
-        if not isinstance(item, dict):
-            return item
-        made: dict[str, Any] = {
-            key: value for key, value in item.items() if key not in {*_METHODS, "parameters"}
+    def path(self, path_item: Any, pointer: str) -> Any:
+        if not isinstance(path_item, dict):
+            return path_item
+        converted_item: dict[str, Any] = {
+            key: value for key, value in path_item.items() if key not in {*_METHODS, "parameters"}
         }
-        shared = [
-            (parameter, f"{at}/parameters/{n}") for n, parameter in enumerate(_list(item.get("parameters")))
+        shared_parameters = [
+            (parameter, f"{pointer}/parameters/{index}")
+            for index, parameter in enumerate(_list(path_item.get("parameters")))
         ]
         for method in _METHODS:
-            if method in item:
-                made[method] = self.operation(item[method], shared, f"{at}/{method}")
-        return made
+            if method in path_item:
+                converted_item[method] = self.operation(
+                    path_item[method], shared_parameters, f"{pointer}/{method}"
+                )
+        return converted_item
 
-    def operation(self, operation: Any, shared: list[tuple[Any, str]], at: str) -> Any:
+    def operation(self, operation: Any, shared_parameters: list[tuple[Any, str]], pointer: str) -> Any:
         if not isinstance(operation, dict):
             return operation
-        own = [
-            (parameter, f"{at}/parameters/{n}")
-            for n, parameter in enumerate(_list(operation.get("parameters")))
+        own_parameters = [
+            (parameter, f"{pointer}/parameters/{index}")
+            for index, parameter in enumerate(_list(operation.get("parameters")))
         ]
-        given: dict[tuple[str, str], tuple[Any, str, Any]] = {}
-        for parameter, source in [*shared, *own]:
-            value, place = self.looked_up(parameter, source)
+        parameters_by_key: dict[tuple[str, str], tuple[Any, str, Any]] = {}
+        for parameter, source in [*shared_parameters, *own_parameters]:
+            value, written_at = self.looked_up(parameter, source)
             if isinstance(value, dict):
-                given[str(value.get("name")), str(value.get("in"))] = (value, place, parameter)
-        made = {
+                parameters_by_key[str(value.get("name")), str(value.get("in"))] = (
+                    value,
+                    written_at,
+                    parameter,
+                )
+        converted_operation = {
             k: v for k, v in operation.items() if k not in {"parameters", "responses", "consumes", "produces"}
         }
-        schemes = made.pop("schemes", None)
+        schemes = converted_operation.pop("schemes", None)
         if schemes and self.data.get("host"):
-            made["servers"] = self.servers(schemes)
-            self.written[f"{at}/servers"] = f"{at}/schemes"
+            converted_operation["servers"] = self.servers(schemes)
+            self.written[f"{pointer}/servers"] = f"{pointer}/schemes"
         consumes = operation.get("consumes", self.data.get("consumes"))
         parameters: list[Any] = []
         form: list[tuple[dict[str, Any], str]] = []
-        for value, place, parameter in given.values():
+        for value, written_at, parameter in parameters_by_key.values():
             if value.get("in") == "body":
-                made["requestBody"] = self.body(value, consumes, f"{at}/requestBody", place)
+                converted_operation["requestBody"] = self.body(
+                    value, consumes, f"{pointer}/requestBody", written_at
+                )
             elif value.get("in") == "formData":
-                form.append((value, place))
+                form.append((value, written_at))
             elif isinstance(parameter, dict) and "$ref" in parameter:
                 parameters.append(_moved(parameter))
             else:
-                parameters.append(self.parameter(value, f"{at}/parameters/{len(parameters)}", place))
+                parameters.append(
+                    self.parameter(value, f"{pointer}/parameters/{len(parameters)}", written_at)
+                )
         if form:
-            made["requestBody"] = self.form(form, consumes, f"{at}/requestBody")
-        made["parameters"] = parameters
+            converted_operation["requestBody"] = self.form(form, consumes, f"{pointer}/requestBody")
+        converted_operation["parameters"] = parameters
         produces = operation.get("produces", self.data.get("produces"))
-        made["responses"] = {
+        converted_operation["responses"] = {
             status: self.response(
-                response, produces, f"{at}/responses/{escaped(status)}", f"{at}/responses/{escaped(status)}"
+                response,
+                produces,
+                f"{pointer}/responses/{escaped(status)}",
+                f"{pointer}/responses/{escaped(status)}",
             )
             for status, response in _object(operation.get("responses")).items()
         }
-        return made
+        return converted_operation
 
-    def looked_up(self, parameter: Any, at: str) -> tuple[Any, str]:
+    def looked_up(self, parameter: Any, pointer: str) -> tuple[Any, str]:
         ref = parameter.get("$ref") if isinstance(parameter, dict) else None
         if isinstance(ref, str) and ref.startswith("#/parameters/"):
             name = ref.removeprefix("#/parameters/").replace("~1", "/").replace("~0", "~")
             if name in self.parameters:
                 return self.parameters[name], f"/parameters/{escaped(name)}"
-        return parameter, at
+        return parameter, pointer
 
-    def parameter(self, value: Any, at: str, source: str) -> Any:
+    def parameter(self, value: Any, pointer: str, source: str) -> Any:
         if not isinstance(value, dict) or "$ref" in value:
             return _moved(value) if isinstance(value, dict) else value
-        self.written[at] = source
-        made = {key: member for key, member in value.items() if key not in {*_TYPE_KEYS, "collectionFormat"}}
-        made["schema"] = self.typed(value)
-        self.written[f"{at}/schema"] = source
-        return made | _style(value)
+        self.written[pointer] = source
+        converted_parameter = {
+            key: member for key, member in value.items() if key not in {*_TYPE_KEYS, "collectionFormat"}
+        }
+        converted_parameter["schema"] = self.typed(value)
+        self.written[f"{pointer}/schema"] = source
+        return converted_parameter | _style(value)
 
     def typed(self, value: dict[str, Any]) -> dict[str, Any]:
         """Return the schema of a parameter or header of Swagger 2.0.
 
         In Swagger 2.0, the keywords of the schema are in the same object as the name of the parameter.
         """
-        made: dict[str, Any] = _schema({key: value[key] for key in _TYPE_KEYS if key in value})
-        return made
+        schema: dict[str, Any] = _schema({key: value[key] for key in _TYPE_KEYS if key in value})
+        return schema
 
-    def body(self, value: dict[str, Any], consumes: Any, at: str, source: str) -> dict[str, Any]:
-        self.written[at] = source
+    def body(self, value: dict[str, Any], consumes: Any, pointer: str, source: str) -> dict[str, Any]:
+        self.written[pointer] = source
         content: dict[str, Any] = {}
-        for kind in _list(consumes) or ["application/json"]:
-            place = f"{at}/content/{escaped(str(kind))}/schema"
-            content[str(kind)] = {"schema": self.schema(value.get("schema", {}), place, f"{source}/schema")}
+        for media_type in _list(consumes) or ["application/json"]:
+            schema_pointer = f"{pointer}/content/{escaped(str(media_type))}/schema"
+            content[str(media_type)] = {
+                "schema": self.schema(value.get("schema", {}), schema_pointer, f"{source}/schema")
+            }
         return {"required": value.get("required", False), "content": content}
 
-    def form(self, fields: list[tuple[dict[str, Any], str]], consumes: Any, at: str) -> dict[str, Any]:
-        kinds = [str(media_type) for media_type in _list(consumes) if media_type in _FORM]
-        if not kinds:
-            kinds = [_FORM[any(field.get("type") == "file" for field, _ in fields)]]
+    def form(self, fields: list[tuple[dict[str, Any], str]], consumes: Any, pointer: str) -> dict[str, Any]:
+        media_types = [str(media_type) for media_type in _list(consumes) if media_type in _FORM]
+        if not media_types:
+            media_types = [_FORM[any(field.get("type") == "file" for field, _ in fields)]]
         required = [field["name"] for field, _ in fields if field.get("required") and "name" in field]
         schema: dict[str, Any] = {
             "type": "object",
@@ -220,32 +238,34 @@ class _Conversion:
         }
         if required:
             schema["required"] = required
-        self.written[at] = fields[0][1]
-        for kind in kinds:
+        self.written[pointer] = fields[0][1]
+        for form_type in media_types:
             for field, source in fields:
                 name = escaped(str(field.get("name", "")))
-                self.written[f"{at}/content/{escaped(kind)}/schema/properties/{name}"] = source
+                self.written[f"{pointer}/content/{escaped(form_type)}/schema/properties/{name}"] = source
         encoding = {
             str(field.get("name", "")): _style(field) for field, _ in fields if field.get("type") == "array"
         }
         media = {"schema": schema, **({"encoding": encoding} if encoding else {})}
-        return {"required": bool(required), "content": dict.fromkeys(kinds, media)}
+        return {"required": bool(required), "content": dict.fromkeys(media_types, media)}
 
-    def response(self, value: Any, produces: Any, at: str, source: str) -> Any:
+    def response(self, value: Any, produces: Any, pointer: str, source: str) -> Any:
         if not isinstance(value, dict) or "$ref" in value:
             return self.shared(value, produces) if isinstance(value, dict) else value
-        self.written[at] = source
-        made = {key: member for key, member in value.items() if key not in {"schema", "headers", "examples"}}
+        self.written[pointer] = source
+        converted_response = {
+            key: member for key, member in value.items() if key not in {"schema", "headers", "examples"}
+        }
         if "schema" in value:
-            made["content"] = {}
-            usual = "application/octet-stream" if _is_file(value["schema"]) else "application/json"
-            for kind in _list(produces) or [usual]:
-                place = f"{at}/content/{escaped(str(kind))}/schema"
-                made["content"][str(kind)] = {
-                    "schema": self.schema(value["schema"], place, f"{source}/schema")
+            converted_response["content"] = {}
+            default_type = "application/octet-stream" if _is_file(value["schema"]) else "application/json"
+            for media_type in _list(produces) or [default_type]:
+                schema_pointer = f"{pointer}/content/{escaped(str(media_type))}/schema"
+                converted_response["content"][str(media_type)] = {
+                    "schema": self.schema(value["schema"], schema_pointer, f"{source}/schema")
                 }
         if isinstance(value.get("headers"), dict):
-            made["headers"] = {
+            converted_response["headers"] = {
                 name: {
                     "schema": self.typed(header),
                     **{k: v for k, v in header.items() if k not in _TYPE_KEYS},
@@ -254,30 +274,30 @@ class _Conversion:
                 for name, header in value["headers"].items()
                 if isinstance(header, dict)
             }
-        return made
+        return converted_response
 
     def shared(self, value: dict[str, Any], produces: Any) -> dict[str, Any]:
-        """Return a reference to the converted form of a shared response (in `responses` of the document).
+        """Return the converted reference to a shared response (in `responses` of the document).
 
         In Swagger 2.0, the operation that refers to a shared response defines the media types (`produces`).
         If the operation and the document define different media types, a converted copy of the response is
         added for the media types of the operation.
         """
-        moved = _moved(value)
+        reference = _moved(value)
         name = str(value["$ref"]).removeprefix("#/responses/").replace("~1", "/").replace("~0", "~")
         if name not in self.responses or _list(produces) == _list(self.data.get("produces")):
-            return moved
-        made = f"{name} as {', '.join(map(str, _list(produces)))}"
-        if made not in self.produced:
-            self.produced[made] = None  # references can be circular
-            at = f"/components/responses/{escaped(made)}"
-            self.produced[made] = self.response(
-                self.responses[name], produces, at, f"/responses/{escaped(name)}"
+            return reference
+        copy_name = f"{name} as {', '.join(map(str, _list(produces)))}"
+        if copy_name not in self.produced:
+            self.produced[copy_name] = None  # references can be circular
+            pointer = f"/components/responses/{escaped(copy_name)}"
+            self.produced[copy_name] = self.response(
+                self.responses[name], produces, pointer, f"/responses/{escaped(name)}"
             )
-        return {"$ref": f"#/components/responses/{escaped(made)}"}
+        return {"$ref": f"#/components/responses/{escaped(copy_name)}"}
 
-    def schema(self, value: Any, at: str, source: str) -> Any:
-        self.written[at] = source
+    def schema(self, value: Any, pointer: str, source: str) -> Any:
+        self.written[pointer] = source
         return _schema(value)
 
 
@@ -293,14 +313,14 @@ def _reference(ref: str) -> str:
 
 
 def as_written(ref: str) -> str:
-    """Return a reference in the form that the Swagger 2.0 document contained before the conversion."""
+    """Return a converted reference as the Swagger 2.0 document contains it, such as `#/definitions/Pet`."""
     for old, new in _MOVED.items():
         if ref.startswith(new):
             return old + ref[len(new) :]
     return ref
 
 
-def _schema(value: Any, named: bool = False) -> Any:
+def _schema(value: Any, is_map: bool = False) -> Any:
     """Convert the references and keywords of a schema from Swagger 2.0 to OpenAPI 3.0.
 
     The function is recursive, so Python's recursion limit is the maximum depth of the schema.
@@ -309,35 +329,38 @@ def _schema(value: Any, named: bool = False) -> Any:
         return [_schema(member) for member in value]
     if not isinstance(value, dict):
         return value
-    made = {}
+    schema = {}
     for key, member in value.items():
-        if not named and key in {"enum", "default", "example"}:
-            made[key] = member
+        if not is_map and key in {"enum", "default", "example"}:
+            schema[key] = member
         else:
-            made[key] = _schema(member, not named and key == "properties")
-    if named:
-        return made
-    made = _moved(made)
-    if made.get("type") == "file":
-        made |= {"type": "string", "format": "binary"}
-    if isinstance(made.get("discriminator"), str):
-        made["discriminator"] = {"propertyName": made["discriminator"]}
-    if made.pop("x-nullable", False) is True:
-        made["nullable"] = True
-    return made
+            schema[key] = _schema(member, not is_map and key == "properties")
+    if is_map:
+        return schema
+    schema = _moved(schema)
+    if schema.get("type") == "file":
+        schema |= {"type": "string", "format": "binary"}
+    if isinstance(schema.get("discriminator"), str):
+        schema["discriminator"] = {"propertyName": schema["discriminator"]}
+    if schema.pop("x-nullable", False) is True:
+        schema["nullable"] = True
+    return schema
 
 
 def _style(value: dict[str, Any]) -> dict[str, Any]:
     """Return the `style` and `explode` of OpenAPI 3.0 that correspond to a `collectionFormat`.
 
-    OpenAPI 3 cannot describe the serialization of nested arrays.
+    OpenAPI 3 cannot describe the serialization of nested arrays, so the result for a nested array contains a
+    `style` that OpenAPI does not define.
     """
     if value.get("type") != "array":
         return {}
     name = str(value.get("collectionFormat", "csv"))
-    made = _STYLES.get(name, {})
-    inner = _object(value.get("items")).get("collectionFormat", "csv")
-    return made if inner == "csv" else {**made, "style": f"{made.get('style', name)} of {inner}"}
+    style = _STYLES.get(name, {})
+    item_format = _object(value.get("items")).get("collectionFormat", "csv")
+    return (
+        style if item_format == "csv" else {**style, "style": f"{style.get('style', name)} of {item_format}"}
+    )
 
 
 def _is_file(schema: Any) -> bool:

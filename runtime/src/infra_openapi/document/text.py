@@ -30,7 +30,7 @@ def encoded(raw: bytes, file: str) -> bytes:
     try:
         return raw.decode("utf-16").encode()
     except UnicodeDecodeError as error:
-        raise _no_text(raw, "UTF-16", error, file) from error
+        raise _encoding_error(raw, "UTF-16", error, file) from error
 
 
 def decoded(raw: bytes, file: str) -> str:
@@ -44,7 +44,7 @@ def decoded(raw: bytes, file: str) -> str:
     try:
         text = encoded(raw, file).decode()
     except UnicodeDecodeError as error:
-        raise _no_text(raw, "UTF-8", error, file) from error
+        raise _encoding_error(raw, "UTF-8", error, file) from error
     if "\x00" in text:
         raise CompareError(
             file,
@@ -56,9 +56,9 @@ def decoded(raw: bytes, file: str) -> str:
     return text
 
 
-def _no_text(raw: bytes, encoding: str, error: UnicodeDecodeError, file: str) -> CompareError:
+def _encoding_error(raw: bytes, encoding: str, error: UnicodeDecodeError, file: str) -> CompareError:
     line = raw.count(b"\n", 0, error.start) + 1
-    return CompareError(file, f"the document is not {encoding} text (byte {error.start})", line)
+    return CompareError(file, f"the document is not {encoding} text: byte {error.start} is invalid", line)
 
 
 def data(text: str, file: str) -> tuple[Any, Marks | None]:
@@ -67,14 +67,15 @@ def data(text: str, file: str) -> tuple[Any, Marks | None]:
     The second value is None for a JSON text.
 
     Raises:
-        CompareError: the text is neither JSON nor YAML, contains a key twice, or exceeds a limit.
+        CompareError: the text is neither JSON nor YAML, contains a key twice, has too many values, or is
+            nested too deeply.
     """
-    problem: CompareError | None = None
+    json_error: CompareError | None = None
     if _JSON_START.match(text):
         try:
             return json_text.data(text, file), None
         except CompareError as error:
-            problem = error
+            json_error = error
             if file.endswith(".json") or len(text) > yaml_text.MAX_CHARACTERS:
                 raise
     # A text that starts with a brace can be YAML in flow style. If it is not, the error of the JSON decoder
@@ -82,6 +83,6 @@ def data(text: str, file: str) -> tuple[Any, Marks | None]:
     try:
         return yaml_text.data(text, file)
     except CompareError:
-        if problem is not None:
-            raise problem from None
+        if json_error is not None:
+            raise json_error from None
         raise

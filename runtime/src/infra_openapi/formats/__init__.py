@@ -15,7 +15,7 @@ from typing import TypeAlias
 from infra_openapi.formats.view import View
 from infra_openapi.report import Report
 
-#: name → module with `render(reports, view)`
+#: name of the format → module with the function `render(reports, view)`
 FORMATS: Mapping[str, str] = {
     "text": "text_report",
     "json": "json_report",
@@ -32,7 +32,7 @@ __all__ = ["FORMATS", "Reports", "View", "render"]
 
 
 def render(reports: Reports, name: str, view: View | None = None) -> str:
-    """Return reports as text in the output format `name`, with a newline at the end.
+    """Return reports as text in the output format `name`, such as `markdown`, with a newline at the end.
 
     Equal reports give equal texts.
     """

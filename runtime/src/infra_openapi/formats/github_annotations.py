@@ -18,7 +18,7 @@ def render(reports: Reports, view: View) -> str:
     """Return one workflow command of GitHub Actions for each finding."""
     lines = []
     for name, report in reports.items():
-        lines += [_command(finding, view) for finding in view.shown(report)]
+        lines += [_command(finding, view) for finding in view.visible_findings(report)]
         lines.append(_data(f"{heading(name, report)}: {report.verdict} ({total(report)})"))
     return "\n".join(lines) + "\n"
 
@@ -31,10 +31,10 @@ def _command(finding: Finding, view: View) -> str:
         properties["col"] = str(finding.shown_at.column)
     properties["title"] = f"{finding.level.value}: {finding.rule}"
     lines = [finding.message]
-    if named := affected(finding):
-        lines.append(f"In {named}.")
-    if shown := example(finding):
-        lines.append(f"Example: {shown}.")
+    if operations_text := affected(finding):
+        lines.append(f"In {operations_text}.")
+    if example_text := example(finding):
+        lines.append(f"Example: {example_text}.")
     if finding.advice:
         lines.append(f"What to do: {finding.advice}")
     if finding.level is not Level.INFO:

@@ -18,24 +18,24 @@ _SEVERITIES = {Level.BREAKING: "blocker", Level.WARNING: "minor", Level.INFO: "i
 
 def render(reports: Reports, view: View) -> str:
     """Return the findings of all reports as one JSON list of issues, because GitLab requires one list."""
-    seen: Counter[str] = Counter()
+    key_counts: Counter[str] = Counter()
     issues = []
     for name, report in reports.items():
-        for finding in view.shown(report):
+        for finding in view.visible_findings(report):
             # GitLab ignores an issue if another issue of the list has the same fingerprint.
             key = f"{name}/{finding.fingerprint}" if name else finding.fingerprint
-            seen[key] += 1
-            unique = key if seen[key] == 1 else f"{key}/{seen[key]}"
-            issues.append(_issue(finding, report.revision, unique, view))
+            key_counts[key] += 1
+            unique_key = key if key_counts[key] == 1 else f"{key}/{key_counts[key]}"
+            issues.append(_issue(finding, report.revision, unique_key, view))
     return json.dumps(issues, indent=2) + "\n"
 
 
 def _issue(finding: Finding, revision: str, fingerprint: str, view: View) -> dict[str, Any]:
-    named = affected(finding)
+    operations_text = affected(finding)
     location = finding.shown_at
     return {
-        "description": f"{finding.message} (in {named})" if named else finding.message,
-        # GitLab shows the `content` of an issue, in Markdown, beside its description.
+        "description": f"{finding.message} (in {operations_text})" if operations_text else finding.message,
+        # GitLab displays the description of an issue and its `content`, which is Markdown.
         "content": {"body": f"What to do: {finding.advice}"},
         "check_name": finding.rule,
         "fingerprint": fingerprint,

@@ -28,8 +28,8 @@ summary { cursor: pointer; }
 .quiet { opacity: .7; font-size: .875rem; }
 """.strip()
 
-#: The maximum lengths of lists that are not folded: operations of a finding, and findings of a level.
-_MOST_LISTED, _MOST_FINDINGS = 5, 20
+#: The maximum lengths of lists that are displayed unfolded: operations of a finding, and findings of a level.
+_MAX_UNFOLDED, _MAX_UNFOLDED_FINDINGS = 5, 20
 
 
 def render(reports: Reports, view: View) -> str:
@@ -57,13 +57,15 @@ def render(reports: Reports, view: View) -> str:
 def _report(name: str, report: Report, view: View) -> Iterator[str]:
     yield f"<h1>{escape(heading(name, report))}</h1>"
     yield f"<p><strong>{report.verdict}</strong>: {total(report)}</p>"
-    shown = list(view.shown(report))
+    visible_findings = list(view.visible_findings(report))
     for level in Level:
-        findings = [finding for finding in shown if finding.level is level]
+        findings = [finding for finding in visible_findings if finding.level is level]
         if findings:
-            # A reader starts with the breaking findings; a long list of others is folded.
-            opened = " open" if level is Level.BREAKING or len(findings) <= _MOST_FINDINGS else ""
-            yield f"<details{opened}><summary>{len(findings)} {level.value}</summary>"
+            # Breaking findings are always unfolded; a long list of other findings is folded.
+            open_attribute = (
+                " open" if level is Level.BREAKING or len(findings) <= _MAX_UNFOLDED_FINDINGS else ""
+            )
+            yield f"<details{open_attribute}><summary>{len(findings)} {level.value}</summary>"
             for finding in findings:
                 yield from _finding(finding)
             yield "</details>"
@@ -81,21 +83,23 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield f"<p>{escape(finding.message)}</p>"
     if affected(finding):
         yield from _folded(f"in {operations(finding)}", [str(operation) for operation in finding.operations])
-    if shown := example(finding):
-        yield f"<p>example: <code>{escape(shown)}</code></p>"
+    if example_text := example(finding):
+        yield f"<p>example: <code>{escape(example_text)}</code></p>"
     if finding.advice:
         yield f"<p>what to do: {escape(finding.advice)}</p>"
     if finding.copies:
         number = len(finding.copies)
-        yield from _folded(f"the same content is in {number} more places", list(map(str, finding.copies)), 0)
-    locations = [str(side) for side in (finding.base, finding.revision) if side]
+        yield from _folded(
+            f"the same content is in {number} more locations", list(map(str, finding.copies)), 0
+        )
+    locations = [str(location) for location in (finding.base, finding.revision) if location]
     yield f'<p class="quiet">{escape(" → ".join(locations))} · {finding.fingerprint}</p>'
     yield "</article>"
 
 
-def _folded(summary: str, members: list[str], most: int = _MOST_LISTED) -> Iterator[str]:
-    """Yield the HTML of a sentence; a folded list of `members` follows if it has more than `most` items."""
-    if len(members) <= most:
+def _folded(summary: str, members: list[str], max_unfolded: int = _MAX_UNFOLDED) -> Iterator[str]:
+    """Yield the HTML of `summary`, with a folded list of `members` if there are more than `max_unfolded`."""
+    if len(members) <= max_unfolded:
         yield f"<p>{escape(summary)}</p>"
         return
     yield f"<details><summary>{escape(summary)}</summary>"

@@ -19,19 +19,19 @@ from infra_openapi.report import SCHEMA_VERSION, Report
 
 def render(reports: Reports, _view: View) -> str:
     """Return the reports as a JSON object, which has the same keys for one and for several APIs."""
-    return json.dumps(plain(reports), indent=2, ensure_ascii=True, default=str) + "\n"
+    return json.dumps(as_dictionary(reports), indent=2, ensure_ascii=True, default=str) + "\n"
 
 
-def plain(reports: Mapping[str, Report]) -> dict[str, Any]:
+def as_dictionary(reports: Mapping[str, Report]) -> dict[str, Any]:
     """Return the reports as a dictionary for JSON.
 
-    The key `schema` contains the version of the format. Each finding, note and entry has the name of its API,
-    which is empty for two documents of the command line.
+    The key `schema` contains the version of the format. Each finding, note and entry contains the name of its
+    API. The name is empty if the command line names the two documents.
     """
-    named = list(reports.items())
+    named_reports = list(reports.items())
     accepted = [
         {"api": name, **finding.to_json(), "acceptance": entry.to_json()}
-        for name, report in named
+        for name, report in named_reports
         for finding, entry in report.review.accepted
     ]
     return {
@@ -46,28 +46,34 @@ def plain(reports: Mapping[str, Report]) -> dict[str, Any]:
                 "verdict": report.verdict,
                 "counts": _counts([report]),
             }
-            for name, report in named
+            for name, report in named_reports
         ],
         "findings": [
-            {"api": name, **finding.to_json()} for name, report in named for finding in report.findings
+            {"api": name, **finding.to_json()}
+            for name, report in named_reports
+            for finding in report.findings
         ],
         "accepted": {
             "count": len(accepted),
             "findings": accepted,
             "expired": [
-                {"api": name, **entry.to_json()} for name, report in named for entry in report.review.expired
+                {"api": name, **entry.to_json()}
+                for name, report in named_reports
+                for entry in report.review.expired
             ],
             "stale": [
-                {"api": name, **entry.to_json()} for name, report in named for entry in report.review.stale
+                {"api": name, **entry.to_json()}
+                for name, report in named_reports
+                for entry in report.review.stale
             ],
         },
-        "notes": [{"api": name, **note.to_json()} for name, report in named for note in report.notes],
+        "notes": [{"api": name, **note.to_json()} for name, report in named_reports for note in report.notes],
     }
 
 
 def _counts(reports: Iterable[Report]) -> dict[str, int]:
-    every = list(reports)
-    return {level.value: sum(report.counts[level] for report in every) for level in Level}
+    all_reports = list(reports)
+    return {level.value: sum(report.counts[level] for report in all_reports) for level in Level}
 
 
 @cache

@@ -30,7 +30,7 @@ def render(reports: Reports, view: View) -> str:
 
 
 def _suite(name: str, report: Report, view: View) -> Iterator[str]:
-    findings = list(view.shown(report))
+    findings = list(view.visible_findings(report))
     accepted = report.review.accepted
     # Some CI servers report an error if a test suite has no test case.
     cases = len(findings) + len(accepted) or 1
@@ -41,7 +41,7 @@ def _suite(name: str, report: Report, view: View) -> Iterator[str]:
     if not findings and not accepted:
         yield '    <testcase classname="api-check" name="compatible"/>'
     for finding in findings:
-        yield f"    <testcase {_named(finding)}>"
+        yield f"    <testcase {_name_attributes(finding)}>"
         if _fails(finding, view):
             yield f"      <failure message={_attribute(finding.message)}>{_text(finding)}</failure>"
         else:
@@ -49,7 +49,7 @@ def _suite(name: str, report: Report, view: View) -> Iterator[str]:
         yield "    </testcase>"
     for finding, entry in accepted:
         reason = _attribute(f"accepted by {entry.owner}: {entry.reason}")
-        yield f"    <testcase {_named(finding)}>"
+        yield f"    <testcase {_name_attributes(finding)}>"
         yield f"      <skipped message={reason}/>"
         yield "    </testcase>"
     yield "  </testsuite>"
@@ -59,17 +59,17 @@ def _fails(finding: Finding, view: View) -> bool:
     return finding.level.severity >= view.failing.severity
 
 
-def _named(finding: Finding) -> str:
+def _name_attributes(finding: Finding) -> str:
     group = _attribute(str(finding.operations[0]) if finding.operations else "api-check")
     return f"classname={group} name={_attribute(f'{finding.rule} {finding.subject}'.strip())}"
 
 
 def _text(finding: Finding) -> str:
     lines = [f"{finding.level.value}: {finding.message}"]
-    if named := affected(finding):
-        lines.append(f"in {named}")
-    if shown := example(finding):
-        lines.append(f"example: {shown}")
+    if operations_text := affected(finding):
+        lines.append(f"in {operations_text}")
+    if example_text := example(finding):
+        lines.append(f"example: {example_text}")
     if finding.advice:
         lines.append(f"what to do: {finding.advice}")
     if finding.location:

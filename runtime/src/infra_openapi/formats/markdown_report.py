@@ -25,13 +25,13 @@ def _report(name: str, report: Report, view: View) -> Iterator[str]:
     yield ""
     yield f"{_escaped(heading(name, report))}: {total(report)}"
     yield ""
-    shown = list(view.shown(report))
+    visible_findings = list(view.visible_findings(report))
     for level in Level:
-        findings = [finding for finding in shown if finding.level is level]
+        findings = [finding for finding in visible_findings if finding.level is level]
         if findings:
             yield f"### {_TITLES[level]} ({len(findings)})"
             yield ""
-            yield "| rule | change | where | fingerprint |"
+            yield "| rule | change | location | fingerprint |"
             yield "| --- | --- | --- | --- |"
             yield from (_row(finding, view) for finding in findings)
             yield ""
@@ -42,15 +42,15 @@ def _report(name: str, report: Report, view: View) -> Iterator[str]:
 
 def _row(finding: Finding, view: View) -> str:
     lines = [_escaped(finding.message)]
-    if named := affected(finding):
-        lines.append(f"in {_escaped(named)}")
-    if shown := example(finding):
-        lines.append(f"example: {_escaped(shown)}")
+    if operations_text := affected(finding):
+        lines.append(f"in {_escaped(operations_text)}")
+    if example_text := example(finding):
+        lines.append(f"example: {_escaped(example_text)}")
     if finding.advice:
         lines.append(f"what to do: {_escaped(finding.advice)}")
     location = finding.shown_at or finding.location
-    where = f"{view.file(location)}:{location.line}" if location else ""
-    cells = [f"`{finding.rule}`", "<br>".join(lines), _escaped(where), f"`{finding.fingerprint}`"]
+    location_text = f"{view.file(location)}:{location.line}" if location else ""
+    cells = [f"`{finding.rule}`", "<br>".join(lines), _escaped(location_text), f"`{finding.fingerprint}`"]
     return f"| {' | '.join(cells)} |"
 
 

@@ -27,48 +27,50 @@ def render(reports: Reports, view: View) -> str:
 
 
 def _run(name: str, report: Report, view: View) -> dict[str, Any]:
-    entries: list[tuple[Finding, Acceptance | None]] = [(finding, None) for finding in view.shown(report)]
+    entries: list[tuple[Finding, Acceptance | None]] = [
+        (finding, None) for finding in view.visible_findings(report)
+    ]
     entries += report.review.accepted
-    used = sorted({finding.rule for finding, _ in entries})
+    rule_ids = sorted({finding.rule for finding, _ in entries})
     driver = {
         "name": "infra dev api-check",
         "version": view.version,
         "informationUri": "https://github.com/pytest-infra/pytest-infra",
-        "rules": [_rule(rule) for rule in used],
+        "rules": [_rule(rule) for rule in rule_ids],
     }
     return {
         "tool": {"driver": driver},
         # This id distinguishes the runs of several APIs in one upload.
         "automationDetails": {"id": f"infra-api-check/{quote(name or 'documents')}/"},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(finding, entry, used, report.revision, view) for finding, entry in entries],
+        "results": [_result(finding, entry, rule_ids, report.revision, view) for finding, entry in entries],
         "properties": {"compared": heading(name, report), "verdict": report.verdict},
     }
 
 
 def _rule(name: str) -> dict[str, Any]:
     rule = RULES.get(name)
-    described: dict[str, Any] = {"id": name}
+    descriptor: dict[str, Any] = {"id": name}
     if rule is not None:
-        described["fullDescription"] = {"text": rule.explain}
-        described["defaultConfiguration"] = {"level": _LEVELS[rule.level]}
-        described["properties"] = {"tags": [rule.area, rule.direction.value]}
-    return described
+        descriptor["fullDescription"] = {"text": rule.explain}
+        descriptor["defaultConfiguration"] = {"level": _LEVELS[rule.level]}
+        descriptor["properties"] = {"tags": [rule.area, rule.direction.value]}
+    return descriptor
 
 
 def _result(
-    finding: Finding, entry: Acceptance | None, used: list[str], revision: str, view: View
+    finding: Finding, entry: Acceptance | None, rule_ids: list[str], revision: str, view: View
 ) -> dict[str, Any]:
     lines = [finding.message]
-    if named := affected(finding):
-        lines.append(f"In {named}.")
-    if shown := example(finding):
-        lines.append(f"Example: {shown}.")
+    if operations_text := affected(finding):
+        lines.append(f"In {operations_text}.")
+    if example_text := example(finding):
+        lines.append(f"Example: {example_text}.")
     if finding.advice:
         lines.append(f"What to do: {finding.advice}")
     result: dict[str, Any] = {
         "ruleId": finding.rule,
-        "ruleIndex": used.index(finding.rule),
+        "ruleIndex": rule_ids.index(finding.rule),
         "level": _LEVELS[finding.level],
         "message": {"text": "\n".join(lines)},
         # Code scanning rejects a result without a location. An app has no file, so the location is the app's

@@ -14,7 +14,7 @@ from infra_openapi.report import Report
 
 # Source: ECMA-48, select graphic rendition.
 _STYLES = {"breaking": "31;1", "warning": "33", "info": "36", "compatible": "32", "dim": "2", "bold": "1"}
-#: The control characters, which are replaced because a terminal would execute them.
+#: Control characters → their escape sequences as text, because a terminal would execute control characters.
 _CONTROL = {number: f"\\x{number:02x}" for number in [*range(32), *range(127, 160)]}
 
 
@@ -27,31 +27,31 @@ def render(reports: Reports, view: View) -> str:
 def _report(name: str, report: Report, view: View) -> Iterator[str]:
     yield _styled(_plain(heading(name, report)), "bold", view)
     yield ""
-    for finding in view.shown(report):
+    for finding in view.visible_findings(report):
         yield from _finding(finding, view)
     for remark in remarks(report):
         yield _styled(f"note: {_plain(remark)}", "dim", view)
     if remarks(report):
         yield ""
-    hidden = view.hidden(report)
-    more = f" ({hidden} not shown)" if hidden else ""
-    yield f"{_styled(report.verdict, report.verdict, view)}: {total(report)}{more}"
+    hidden_count = view.hidden_count(report)
+    hidden_text = f" ({hidden_count} not shown)" if hidden_count else ""
+    yield f"{_styled(report.verdict, report.verdict, view)}: {total(report)}{hidden_text}"
 
 
 def _finding(finding: Finding, view: View) -> Iterator[str]:
     level = _styled(finding.level.value, finding.level.value, view)
     location = finding.shown_at or finding.location
-    where = f"  {_plain(str(location))}" if location else ""
-    yield f"{level}  {finding.rule}{_styled(where, 'dim', view)}"
+    location_text = f"  {_plain(str(location))}" if location else ""
+    yield f"{level}  {finding.rule}{_styled(location_text, 'dim', view)}"
     yield f"    {_plain(finding.message)}"
-    if named := affected(finding):
-        yield f"    in {_plain(named)}"
-    if shown := example(finding):
-        yield f"    example: {_plain(shown)}"
+    if operations_text := affected(finding):
+        yield f"    in {_plain(operations_text)}"
+    if example_text := example(finding):
+        yield f"    example: {_plain(example_text)}"
     if finding.advice:
         yield f"    what to do: {_plain(finding.advice)}"
     if finding.copies:
-        yield f"    the same content is in {len(finding.copies)} more places"
+        yield f"    the same content is in {len(finding.copies)} more locations"
     if finding.level is not Level.INFO:
         yield _styled(f"    fingerprint {finding.fingerprint}", "dim", view)
     yield ""

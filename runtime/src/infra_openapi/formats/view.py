@@ -12,8 +12,8 @@ from typing import Any
 from infra_openapi.finding import Direction, Finding, Level, Location
 from infra_openapi.report import Report
 
-_MOST_OPERATIONS = 5
-_LONGEST_VALUE = 400
+_MAX_OPERATIONS = 5
+_MAX_VALUE_LENGTH = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class View:
 
     #: the lowest level that is shown; findings of a lower level are only counted
     level: Level = Level.INFO
-    #: the lowest level that is a failure, in formats that have passed and failed results
+    #: the lowest level that counts as a failure, in formats with passed and failed results
     failing: Level = Level.BREAKING
     #: the path of the working directory relative to the root of the repository; CI servers expect paths
     #: relative to this root
@@ -32,13 +32,13 @@ class View:
     #: the version of pytest-infra, for formats that contain the version of the program
     version: str = "0"
 
-    def shown(self, report: Report) -> Iterator[Finding]:
+    def visible_findings(self, report: Report) -> Iterator[Finding]:
         """Yield those findings of a report that the options do not hide, in the order of the report."""
         return (finding for finding in report.findings if finding.level.severity >= self.level.severity)
 
-    def hidden(self, report: Report) -> int:
+    def hidden_count(self, report: Report) -> int:
         """Return the number of findings of a report that the options hide."""
-        return len(report.findings) - sum(1 for _ in self.shown(report))
+        return len(report.findings) - sum(1 for _ in self.visible_findings(report))
 
     def file(self, location: Location) -> str:
         """Return the path of the file in a location, relative to the root of the repository."""
@@ -47,11 +47,14 @@ class View:
         )
 
 
-def operations(finding: Finding, most: int = _MOST_OPERATIONS) -> str:
-    """Return a text with the operations that a finding affects; at most `most` operations are listed."""
-    named = ", ".join(str(operation) for operation in finding.operations[:most])
-    more = len(finding.operations) - most
-    return f"{named} and {more} more" if more > 0 else named
+def operations(finding: Finding, max_operations: int = _MAX_OPERATIONS) -> str:
+    """Return a text with the operations that a finding affects.
+
+    At most `max_operations` operations are listed.
+    """
+    names = ", ".join(str(operation) for operation in finding.operations[:max_operations])
+    remaining_count = len(finding.operations) - max_operations
+    return f"{names} and {remaining_count} more" if remaining_count > 0 else names
 
 
 def affected(finding: Finding) -> str:
@@ -60,8 +63,8 @@ def affected(finding: Finding) -> str:
     The text is empty if the finding affects one operation and its message already contains this operation.
     """
     if len(finding.operations) == 1:
-        named = re.escape(str(finding.operations[0]))
-        if re.search(rf"{named}(?![\w/{{.-])", finding.message):
+        operation_pattern = re.escape(str(finding.operations[0]))
+        if re.search(rf"{operation_pattern}(?![\w/{{.-])", finding.message):
             return ""
     return operations(finding)
 
@@ -79,9 +82,9 @@ def example(finding: Finding) -> str:
 
 
 def value(content: Any) -> str:
-    """Return a value as JSON for a message; a long text is shortened."""
+    """Return a value as JSON text for a message, shortened to at most 400 characters."""
     text = json.dumps(content, ensure_ascii=False)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+    return text if len(text) <= _MAX_VALUE_LENGTH else text[: _MAX_VALUE_LENGTH - 1] + "…"
 
 
 def heading(name: str, report: Report) -> str:
@@ -101,7 +104,8 @@ def total(report: Report) -> str:
 def remarks(report: Report) -> list[str]:
     """Return a line for each expired or stale entry in the file of accepted findings, and for each note.
 
-    An entry is stale if the report has no finding with its fingerprint. A note describes an invalid part.
+    An entry is stale if the report has no finding with its fingerprint. A note describes an invalid part of a
+    document.
     """
     expired = [
         f"{entry.file}:{entry.line}: the acceptance expired on {entry.until}: {entry.summary}"

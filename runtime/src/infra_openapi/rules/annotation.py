@@ -18,7 +18,7 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.DISCRIMINATOR_REMOVED,
                 peer=("discriminator-added",),
-                message="added the discriminator {after} to {place}",
+                message="added the discriminator {after} to {element}",
                 explain=(
                     "A discriminator does not change which values are valid, but generated code uses the "
                     "discriminator to select a class."
@@ -29,7 +29,7 @@ RULES = [
                 effect=U,
                 mirror=facts.DISCRIMINATOR_ADDED,
                 peer=("discriminator-removed",),
-                message="removed the discriminator {before} from {place}",
+                message="removed the discriminator {before} from {element}",
                 explain=(
                     "A discriminator does not change which values are valid, but generated code uses the "
                     "discriminator to select a class."
@@ -49,7 +49,7 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.DISCRIMINATOR_MAPPING_REMOVED,
                 peer=("discriminator-mapping-added",),
-                message="added the value {after} to the discriminator of {place}",
+                message="added the value {after} to the discriminator of {element}",
                 explain=(
                     "A discriminator selects an alternative by the value of a property. If the added value "
                     "selects a new alternative, the new alternative is a separate finding."
@@ -60,7 +60,7 @@ RULES = [
                 effect=N,
                 mirror=facts.DISCRIMINATOR_MAPPING_ADDED,
                 peer=("discriminator-mapping-deleted",),
-                message="removed the value {before} from the discriminator of {place}",
+                message="removed the value {before} from the discriminator of {element}",
                 explain=(
                     "Before the change, the value selected a schema. Code that is generated from the new "
                     "document does not find a schema for this value."
@@ -72,7 +72,7 @@ RULES = [
                 mirror=facts.DISCRIMINATOR_MAPPING_CHANGED,
                 peer=("discriminator-mapping-changed",),
                 message=(
-                    "changed the schema for the discriminator value {subject} of {place} from {before} to "
+                    "changed the schema for the discriminator value {subject} of {element} from {before} to "
                     "{after}"
                 ),
                 explain=(
@@ -90,7 +90,7 @@ RULES = [
                     "request-property-deprecated-with-sunset",
                     "response-property-deprecated-with-sunset",
                 ),
-                message="deprecated {place} {sunset}",
+                message="deprecated {element} {sunset}",
                 explain=(
                     "The value that the deprecated schema describes is still valid. Clients should stop "
                     "using the value before the API removes it."
@@ -101,7 +101,7 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.SCHEMA_DEPRECATED,
                 peer=("request-property-reactivated", "response-property-reactivated"),
-                message="removed the deprecation of {place}",
+                message="removed the deprecation of {element}",
                 explain="Before the change, the value that the schema describes was deprecated.",
             ),
             Row(
@@ -109,7 +109,7 @@ RULES = [
                 effect=C,
                 mirror=facts.SCHEMA_STABILITY_INCREASED,
                 peer=("request-property-stability-decreased", "response-property-stability-decreased"),
-                message="decreased the stability level of {place} from {before} to {after}",
+                message="decreased the stability level of {element} from {before} to {after}",
                 explain=(
                     "The extension `x-stability-level` states how stable a part of the API is. A lower level"
                     " guarantees less compatibility to clients."
@@ -121,7 +121,7 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.SCHEMA_STABILITY_DECREASED,
                 peer=("request-property-stability-increased", "response-property-stability-increased"),
-                message="increased the stability level of {place} from {before} to {after}",
+                message="increased the stability level of {element} from {before} to {after}",
                 explain=(
                     "The extension `x-stability-level` states how stable a part of the API is. A higher "
                     "level guarantees more compatibility to clients."
@@ -131,7 +131,7 @@ RULES = [
                 fact=facts.SCHEMA_STABILITY_INVALID,
                 effect=U,
                 mirror=facts.SCHEMA_STABILITY_INCREASED,
-                message="set the stability level of {place} to {after}, which is not a stability level",
+                message="set the stability level of {element} to {after}, which is not a stability level",
                 explain=(
                     "The new value of `x-stability-level` does not define which compatibility the API "
                     "guarantees."

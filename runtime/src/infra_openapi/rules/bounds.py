@@ -30,7 +30,7 @@ class BoundFacts:
 
     @property
     def kinds(self) -> tuple[FactKind, ...]:
-        """Return the four kinds of fact for the bound: added, removed, narrowed and widened."""
+        """Return the four kinds of fact for the bound: added, removed, increased and decreased."""
         return self.added, self.removed, self.increased, self.decreased
 
 
@@ -129,14 +129,14 @@ BOUNDS: dict[str, BoundFacts] = {
 
 
 def rows() -> list[Row]:
-    """Return four table rows of rules for each bound, one row for each kind of fact."""
+    """Return four rows of the table of rules for each bound, one row for each kind of fact."""
     return [row for bound in BOUNDS.values() for row in _rows(bound)]
 
 
 def _rows(bound: BoundFacts) -> Iterator[Row]:
     peer, noun = bound.peer, bound.noun
-    place = "{object}" if bound.added is facts.MAX_ITEMS_ADDED else "{place}"
-    fewer, more = (
+    element = "{object}" if bound.added is facts.MAX_ITEMS_ADDED else "{element}"
+    fewer_values, more_values = (
         "The new bound allows fewer values than the old bound.",
         "The new bound allows more values than the old bound.",
     )
@@ -145,23 +145,23 @@ def _rows(bound: BoundFacts) -> Iterator[Row]:
         effect=N if bound.lower else W,
         mirror=bound.decreased,
         peer=(f"{peer}-increased", f"exclusive-{peer}-increased"),
-        message=f"increased the {noun} of {place} from {{before}} to {{after}}",
-        explain=fewer if bound.lower else more,
+        message=f"increased the {noun} of {element} from {{before}} to {{after}}",
+        explain=fewer_values if bound.lower else more_values,
     )
     yield Row(
         fact=bound.decreased,
         effect=W if bound.lower else N,
         mirror=bound.increased,
         peer=(f"{peer}-decreased", f"exclusive-{peer}-decreased"),
-        message=f"decreased the {noun} of {place} from {{before}} to {{after}}",
-        explain=more if bound.lower else fewer,
+        message=f"decreased the {noun} of {element} from {{before}} to {{after}}",
+        explain=more_values if bound.lower else fewer_values,
     )
     yield Row(
         fact=bound.added,
         effect=N,
         mirror=bound.removed,
         peer=(f"{peer}-set", f"exclusive-{peer}-set"),
-        message=f"set the {noun} of {place} to {{after}}; there was none before",
+        message=f"added the {noun} {{after}} to {element}",
         explain=(
             "Before the change, values outside the new bound were valid. Even if the server always rejected "
             "these values, the old document allowed them."
@@ -172,6 +172,6 @@ def _rows(bound: BoundFacts) -> Iterator[Row]:
         effect=W,
         mirror=bound.added,
         peer=(f"{peer}-unset", f"exclusive-{peer}-unset"),
-        message=f"removed the {noun} of {place}; it was {{before}}",
+        message=f"removed the {noun} {{before}} from {element}",
         explain="After the change, values outside the removed bound are valid.",
     )

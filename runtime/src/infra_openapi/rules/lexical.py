@@ -16,7 +16,7 @@ RULES = [
                 effect=N,
                 mirror=facts.FORMAT_REMOVED,
                 peer=("type-changed",),
-                message="added the format {after} to {place}",
+                message="added the format {after} to {element}",
                 explain="Before the change, values that do not have the added format were valid.",
             ),
             Row(
@@ -24,7 +24,7 @@ RULES = [
                 effect=W,
                 mirror=facts.FORMAT_ADDED,
                 peer=("type-generalized",),
-                message="removed the format {before} from {place}",
+                message="removed the format {before} from {element}",
                 explain="After the change, values that do not have the removed format are valid.",
             ),
             Row(
@@ -32,7 +32,7 @@ RULES = [
                 effect=N,
                 mirror=facts.FORMAT_WIDENED,
                 peer=("type-changed",),
-                message="narrowed the format of {place} from {before} to {after}",
+                message="narrowed the format of {element} from {before} to {after}",
                 explain=(
                     "Some formats include another format: every `int32` is an `int64`, every `float` is a "
                     "`double`, every `email` is an `idn-email`, and every `uri` is an `iri`."
@@ -43,7 +43,7 @@ RULES = [
                 effect=W,
                 mirror=facts.FORMAT_NARROWED,
                 peer=("type-generalized",),
-                message="widened the format of {place} from {before} to {after}",
+                message="widened the format of {element} from {before} to {after}",
                 explain=(
                     "Some formats include another format: every `int32` is an `int64`, every `float` is a "
                     "`double`, every `email` is an `idn-email`, and every `uri` is an `iri`."
@@ -54,7 +54,7 @@ RULES = [
                 effect=C,
                 mirror=facts.FORMAT_CHANGED,
                 peer=("type-changed",),
-                message="changed the format of {place} from {before} to {after}",
+                message="changed the format of {element} from {before} to {after}",
                 explain=(
                     "Some values of the old format do not have the new format, and some values of the new "
                     "format do not have the old format."
@@ -64,7 +64,7 @@ RULES = [
                 fact=facts.UNKNOWN_FORMAT_ADDED,
                 effect=U,
                 mirror=facts.FORMAT_REMOVED,
-                message="added the custom format {after} to {place}",
+                message="added the custom format {after} to {element}",
                 explain=(
                     "OpenAPI does not define the custom format, so the comparison cannot determine which "
                     "values the format allows."
@@ -74,7 +74,7 @@ RULES = [
                 fact=facts.UNKNOWN_FORMAT_CHANGED,
                 effect=U,
                 mirror=facts.UNKNOWN_FORMAT_CHANGED,
-                message="changed the custom format of {place} from {before} to {after}",
+                message="changed the custom format of {element} from {before} to {after}",
                 explain=(
                     "OpenAPI does not define the custom format, so the comparison cannot determine which "
                     "values the format allows."
@@ -85,7 +85,7 @@ RULES = [
                 effect=N,
                 mirror=facts.PATTERN_REMOVED,
                 peer=("pattern-added",),
-                message="added the pattern {after} to {place}",
+                message="added the pattern {after} to {element}",
                 explain="Before the change, strings that do not match the added pattern were valid.",
             ),
             Row(
@@ -93,7 +93,7 @@ RULES = [
                 effect=W,
                 mirror=facts.PATTERN_ADDED,
                 peer=("pattern-removed", "pattern-generalized"),
-                message="removed the pattern {before} from {place}",
+                message="removed the pattern {before} from {element}",
                 explain=(
                     "After the change, strings that do not match the removed pattern are valid. A pattern "
                     "that matches every string is treated like a missing pattern."
@@ -105,7 +105,7 @@ RULES = [
                 mirror=facts.PATTERN_WIDENED,
                 peer=("pattern-changed",),
                 message=(
-                    "changed the pattern of {place} from {before} to {after}, which matches fewer or other "
+                    "changed the pattern of {element} from {before} to {after}, which matches fewer or other "
                     "strings"
                 ),
                 explain=(
@@ -119,7 +119,7 @@ RULES = [
                 mirror=facts.PATTERN_NARROWED,
                 peer=("pattern-generalized",),
                 message=(
-                    "changed the pattern of {place} from {before} to {after}, which matches additional "
+                    "changed the pattern of {element} from {before} to {after}, which matches additional "
                     "strings"
                 ),
                 explain=(
@@ -132,7 +132,7 @@ RULES = [
                 effect=U,
                 mirror=facts.PATTERN_CHANGED,
                 peer=("pattern-changed",),
-                message="changed the pattern of {place} from {before} to {after}",
+                message="changed the pattern of {element} from {before} to {after}",
                 explain=(
                     "The patterns cannot be compared because one of them has a look-around, a back-reference "
                     "or a Unicode class, or is too large."

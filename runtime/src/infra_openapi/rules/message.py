@@ -305,7 +305,7 @@ RULES = [
                 fact=facts.XML_CHANGED,
                 effect=C,
                 mirror=facts.XML_CHANGED,
-                message="changed the XML form of {place} from {before} to {after}",
+                message="changed the XML representation of {element} from {before} to {after}",
                 explain=(
                     "The keyword `xml` defines whether a value is written as an XML element or attribute, "
                     "and the name and namespace of this element or attribute. The keyword has no effect on "

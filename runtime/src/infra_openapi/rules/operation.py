@@ -133,8 +133,8 @@ RULES = [
                 peer=("api-deprecated-sunset-parse", "api-path-sunset-parse"),
                 message="set the sunset date of the operation {name} to {after}, which is not a date",
                 explain=(
-                    "The text in `x-sunset` is not a date, so it does not define until when the operation "
-                    "works."
+                    "The text in `x-sunset` is not a date, so the document does not state how long the "
+                    "operation works."
                 ),
                 consequence="Replace the text by a date (`2030-12-31`), a date-time or an HTTP date.",
             ),
@@ -288,7 +288,7 @@ RULES = [
                 peer=("api-security-removed", "api-global-security-removed"),
                 message="removed the accepted security requirement {before}",
                 explain=(
-                    "Security requirements are alternatives: a client has to satisfy one of them. The server "
+                    "Security requirements are alternatives: a client must satisfy one of them. The server "
                     "rejects a client that has only the removed credentials."
                 ),
             ),
@@ -299,7 +299,7 @@ RULES = [
                 peer=("api-security-added", "api-global-security-added"),
                 message="added the accepted security requirement {after}",
                 explain=(
-                    "Security requirements are alternatives: a client has to satisfy one of them. Clients "
+                    "Security requirements are alternatives: a client must satisfy one of them. Clients "
                     "can choose an additional alternative."
                 ),
             ),
@@ -337,9 +337,7 @@ RULES = [
                 mirror=facts.SECURITY_SCHEME_CHANGED,
                 peer=("api-security-component-type-changed",),
                 message="changed the security scheme {subject} from {before} to {after}",
-                explain=(
-                    "Clients must send their credentials in another form or in another part of the request."
-                ),
+                explain=("Clients must send other credentials, or send them in another part of the request."),
             ),
             Row(
                 fact=facts.SECURITY_FLOW_REMOVED,
@@ -388,10 +386,10 @@ RULES = [
                     "api-security-component-oauth-url-changed",
                     "api-security-component-oauth-token-url-changed",
                 ),
-                message="changed a URL of the security scheme {subject} from {before} to {after}",
+                message="changed {url} in the security scheme {subject} from {before} to {after}",
                 explain=(
-                    "A client that uses the old URL possibly gets no token, because the new document no "
-                    "longer contains this URL."
+                    "A client that requests its token at the old URL may get no token, because the new "
+                    "document does not contain the old URL."
                 ),
             ),
         ],

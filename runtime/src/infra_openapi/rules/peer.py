@@ -92,7 +92,7 @@ request-parameter-{style-changed,explode-changed,became-allow-reserved,became-no
 _DAYS = "the API check has no option for a minimum number of days until the sunset date"
 _READ_ONLY = "clients do not send read-only properties"
 _WRITE_ONLY = "clients do not receive write-only properties"
-#: Checks to which no rule corresponds, with the reason.
+#: oasdiff's checks without a corresponding rule → the reason.
 _WITHOUT_RULE = {
     "api-{major-version-not-bumped,version-decreased,version-not-bumped}": "`info.version` is not compared",
     "api-{deprecated-sunset-missing,sunset-date-too-small}": _DAYS,
@@ -136,7 +136,7 @@ _CHOICE = re.compile(r"\{([^{}]*)\}")
 
 
 def _expanded(family: str) -> Iterator[str]:
-    """Yield every id that a string with braces stands for; braces contain alternatives, as in a shell."""
+    """Yield every id that a string with braces describes; braces contain alternatives, as in a shell."""
     braces = _CHOICE.search(family)
     if braces is None:
         yield family

@@ -172,7 +172,7 @@ RULES = [
                 effect=N,
                 mirror=facts.PATTERN_PROPERTY_REMOVED,
                 peer=("pattern-property-added",),
-                message="added a schema for the properties of {base_place} whose names match {after}",
+                message="added a schema for the properties of {old_element} whose names match {after}",
                 explain=(
                     "Before the change, the properties whose names match the pattern could have any value."
                 ),
@@ -182,14 +182,14 @@ RULES = [
                 effect=W,
                 mirror=facts.PATTERN_PROPERTY_ADDED,
                 peer=("pattern-property-removed",),
-                message="removed the schema for the properties of {place} whose names match {before}",
+                message="removed the schema for the properties of {element} whose names match {before}",
                 explain="After the change, the properties whose names match the pattern can have any value.",
             ),
             Row(
                 fact=facts.PATTERN_PROPERTY_ALLOWED,
                 effect=W,
                 mirror=facts.PATTERN_PROPERTY_FORBIDDEN,
-                message="allowed properties whose names match {after} in {base_place}",
+                message="allowed properties whose names match {after} in {old_element}",
                 explain=(
                     "The old schema forbids properties whose names match the pattern, so a client that "
                     "validates messages with the old schema rejects such properties."
@@ -199,7 +199,7 @@ RULES = [
                 fact=facts.PATTERN_PROPERTY_FORBIDDEN,
                 effect=N,
                 mirror=facts.PATTERN_PROPERTY_ALLOWED,
-                message="forbade properties whose names match {before} in {place}",
+                message="forbade properties whose names match {before} in {element}",
                 explain=(
                     "The new schema forbids undeclared properties, which include the properties whose names "
                     "match the removed pattern."
@@ -226,7 +226,7 @@ RULES = [
                 effect=C,
                 mirror=facts.DISCRIMINATOR_PROPERTY_CHANGED,
                 peer=("discriminator-property-name-changed",),
-                message="changed the discriminator property of {place} from {before} to {after}",
+                message="changed the discriminator property of {element} from {before} to {after}",
                 explain=(
                     "The discriminator property selects the schema of a message. Existing clients write or "
                     "read another property."
@@ -234,8 +234,8 @@ RULES = [
             ),
         ],
     ),
-    # Clients do not send read-only properties and do not receive write-only properties, so each rule has one
-    # direction.
+    # Requests contain no read-only properties, and responses contain no write-only properties, so each of
+    # these rules has only one direction.
     *directed(
         "schema",
         [

@@ -66,7 +66,7 @@ RULES = [
                 effect=N,
                 mirror=facts.HEADER_ADDED,
                 peer=("optional-response-header-removed",),
-                message="removed the optional header {subject} from {place}",
+                message="removed the optional header {subject} from {element}",
                 explain=(
                     "The header was optional, so a client could not rely on the header, but may have used "
                     "the value of the header when a response contained it."
@@ -84,7 +84,7 @@ RULES = [
                 effect=W,
                 mirror=facts.HEADER_ADDED,
                 peer=("required-response-header-removed",),
-                message="removed the required header {subject} from {place}",
+                message="removed the required header {subject} from {element}",
                 explain="Before the change, every message contained the header.",
                 deviations={REQUEST: (Level.WARNING, _IGNORED)},
             ),
@@ -93,7 +93,7 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.HEADER_REMOVED,
                 peer=("response-header-added",),
-                message="added the optional header {subject} to {base_place}",
+                message="added the optional header {subject} to {old_element}",
                 explain="A client or server that receives an unexpected header ignores this header.",
             ),
             Row(
@@ -101,7 +101,7 @@ RULES = [
                 effect=N,
                 mirror=facts.REQUIRED_HEADER_REMOVED,
                 peer=("response-header-added",),
-                message="added the required header {subject} to {base_place}",
+                message="added the required header {subject} to {old_element}",
                 explain="After the change, every message must contain the new header.",
             ),
             Row(
@@ -152,7 +152,7 @@ RULES = [
                 fact=facts.LINK_REMOVED,
                 effect=N,
                 mirror=facts.LINK_ADDED,
-                message="removed the link {subject} from {place}",
+                message="removed the link {subject} from {element}",
                 explain=(
                     "A client that uses links to select its next request no longer finds the removed link."
                 ),
@@ -171,7 +171,7 @@ RULES = [
                 fact=facts.LINK_ADDED,
                 effect=NEUTRAL,
                 mirror=facts.LINK_REMOVED,
-                message="added the link {subject} to {base_place}",
+                message="added the link {subject} to {old_element}",
                 explain="Clients do not have to use the link that was added.",
             ),
             Row(
@@ -194,7 +194,7 @@ RULES = [
                 effect=W,
                 mirror=facts.MEDIA_TYPE_SPECIALIZED,
                 peer=("response-media-type-name-generalized", "response-media-type-parameter-removed"),
-                message="changed the media type {before} of {container} to the wider {after}",
+                message="changed the media type {before} of {container} to the wider media range {after}",
                 explain=(
                     "After the change, the server can return any media type that the wider media range "
                     "includes."
@@ -205,7 +205,7 @@ RULES = [
                 effect=N,
                 mirror=facts.MEDIA_TYPE_GENERALIZED,
                 peer=("response-media-type-name-specialized", "response-media-type-parameter-added"),
-                message="changed the media type {before} of {container} to the narrower {after}",
+                message="changed the media type {before} of {container} to the narrower media type {after}",
                 explain=(
                     "The old media range includes the new media type, so clients already accept the new "
                     "media type."

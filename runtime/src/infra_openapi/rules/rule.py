@@ -50,7 +50,7 @@ _NEW_RESPONSE = (
     "A client can receive a value that was not possible before the change, and can fail because of this "
     "value."
 )
-#: What an effect means for a client.
+#: Effect and direction → a sentence about the consequence for clients.
 _CONSEQUENCES: dict[tuple[Effect, Direction], str] = {
     (Effect.NARROWED, Direction.REQUEST): (
         "The server can reject a message that it accepted before the change."
@@ -76,7 +76,7 @@ _CONSEQUENCES: dict[tuple[Effect, Direction], str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A kind of change in one direction, with its level and its explanation.
+    """A rule for one kind of change in one direction: its level, its message and its explanation.
 
     `message` is a format string with the placeholders of `PLACEHOLDERS`. `explain` contains full sentences
     about the change and its consequence for clients. `aliases` are the ids of oasdiff's checks for the same
@@ -105,7 +105,7 @@ class Row:
     `mirror` is the fact of the opposite change. `deviations` maps a direction to a level that differs from
     the result of the function `law`, and to the reason for the difference. `consequence` replaces the
     sentence in `_CONSEQUENCES`. `peer` contains ids of oasdiff's checks, or the ends of such ids:
-    `max-length-decreased` stands for every id of a body, property, parameter or header that ends with
+    `max-length-decreased` means every id for a body, property, parameter or header that ends with
     `max-length-decreased`.
     """
 
@@ -120,25 +120,27 @@ class Row:
     deviations: Mapping[Direction, tuple[Level, str]] = field(default_factory=dict)
 
 
-#: The placeholders of a message, which `evaluation.py` fills in.
-#: place: the changed part, `the property 'name' of the schema 'Pet' in responses`; for a removed part its
+#: The placeholders of a message. The module `evaluation` replaces them by these values:
+#: element: the changed part, `the property 'name' of the schema 'Pet' in responses`; for a removed part, its
 #:     container
-#: base_place: the changed part in the old document; for an added part its container
-#: object: the object of which undeclared properties or property names have changed, or the array of which the
-#:     number of items has changed
-#: container: what contains the subject, `the schema 'Pet' in responses`
+#: old_element: the changed part in the old document; for an added part, its container
+#: object: the object whose undeclared properties or property names have changed, or the array whose number of
+#:     items has changed
+#: container: the part that contains the changed part, `the schema 'Pet' in responses`
 #: in_container: ` in ` and the container; empty for a header or link that several responses share
 #: name, subject: the name of the changed part; `subject` has quotes
 #: parameter: `query parameter 'limit'`
-#: other: for a subject `a → b`, `a` in quotes
-#: before, after: the changed value; texts have quotes
+#: other: the first name in quotes if the subject consists of two names (`a → b`)
+#: before, after: the old value and the new value; strings have quotes
 #: transition: ` from ` the old value ` to ` the new value; empty if the fact contains no values
 #: values: the removed or added values of an enumeration, `value 'a'` or `values 'a' and 'b'`
 #: sunset: `with the sunset date 2030-12-31`, or `without a sunset date`
+#: url: the changed URL of an OAuth flow, ``the `tokenUrl` of the flow 'password'``
 PLACEHOLDERS = frozenset(
     {
-        *("place", "base_place", "object", "container", "in_container"),
+        *("element", "old_element", "object", "container", "in_container"),
         *("name", "subject", "parameter", "other", "before", "after", "transition", "sunset", "values"),
+        "url",
     }
 )
 _PREFIXES = {
@@ -197,16 +199,16 @@ def undirected(area: str, rows: Iterable[Row]) -> Iterator[Rule]:
 
 
 def _explanation(row: Row, direction: Direction, deviation: str) -> str:
-    # The consequence of an undecided effect would contradict a deviation, so only the deviation is printed.
-    decided = row.effect is Effect.UNDECIDED and deviation
-    consequence = row.consequence or ("" if decided else _CONSEQUENCES[row.effect, direction])
+    # The general sentence about undecided effects would contradict a deviation, so it is omitted.
+    is_decided = row.effect is Effect.UNDECIDED and deviation
+    consequence = row.consequence or ("" if is_decided else _CONSEQUENCES[row.effect, direction])
     return f"{row.explain} {consequence}".rstrip()
 
 
 def _aliases(row: Row, direction: Direction) -> Iterator[str]:
-    for end in row.peer:
-        if end in PEER_IDS:
-            if direction.value in end.removeprefix("new-"):
-                yield end
+    for suffix in row.peer:
+        if suffix in PEER_IDS:
+            if direction.value in suffix.removeprefix("new-"):
+                yield suffix
         else:
-            yield from (prefix + end for prefix in _PREFIXES[direction] if prefix + end in PEER_IDS)
+            yield from (prefix + suffix for prefix in _PREFIXES[direction] if prefix + suffix in PEER_IDS)

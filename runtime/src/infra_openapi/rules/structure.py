@@ -22,7 +22,7 @@ RULES = [
                     "dependent-required-changed",
                 ),
                 message=(
-                    "added the requirement that {place} contains the property {after} when the property "
+                    "added the requirement that {element} contains the property {after} when the property "
                     "{other} is present"
                 ),
                 explain=(
@@ -39,7 +39,7 @@ RULES = [
                     "dependent-required-changed",
                 ),
                 message=(
-                    "removed the requirement that {place} contains the property {before} when the property "
+                    "removed the requirement that {element} contains the property {before} when the property "
                     "{other} is present"
                 ),
                 explain=(
@@ -52,7 +52,7 @@ RULES = [
                 effect=N,
                 mirror=facts.DEPENDENT_SCHEMA_REMOVED,
                 peer=("dependent-schema-added",),
-                message="added a schema for {base_place} that applies when the property {subject} is present",
+                message="added a schema for {old_element} that applies if the property {subject} is present",
                 explain=(
                     "Before the change, the presence of the property did not restrict the other properties "
                     "of the object (`dependentSchemas`)."
@@ -63,7 +63,7 @@ RULES = [
                 effect=W,
                 mirror=facts.DEPENDENT_SCHEMA_ADDED,
                 peer=("dependent-schema-removed",),
-                message="removed the schema for {place} that applied when the property {subject} was present",
+                message="removed the schema for {element} that applied if the property {subject} was present",
                 explain=(
                     "After the change, the presence of the property does not restrict the other properties "
                     "of the object (`dependentSchemas`)."
@@ -74,7 +74,7 @@ RULES = [
                 effect=N,
                 mirror=facts.CONTAINS_REMOVED,
                 peer=("contains-added",),
-                message="added the requirement that {base_place} contains an item that matches `contains`",
+                message="added the requirement that {old_element} contains an item that matches `contains`",
                 explain="Before the change, an array without an item that matches `contains` was valid.",
             ),
             Row(
@@ -82,7 +82,7 @@ RULES = [
                 effect=W,
                 mirror=facts.CONTAINS_ADDED,
                 peer=("contains-removed",),
-                message="removed the requirement that {place} contains an item that matches `contains`",
+                message="removed the requirement that {element} contains an item that matches `contains`",
                 explain="After the change, an array without an item that matches `contains` is valid.",
             ),
             Row(
@@ -90,7 +90,7 @@ RULES = [
                 effect=N,
                 mirror=facts.UNION_BRANCH_ADDED,
                 peer=("one-of-removed", "any-of-removed"),
-                message="removed the alternative {subject} from {place}",
+                message="removed the alternative {subject} from {element}",
                 explain=(
                     "The removed alternative is no longer in `oneOf` or `anyOf`, and no other alternative "
                     "allows all values of the removed alternative."
@@ -106,7 +106,7 @@ RULES = [
                     "wrapped-in-one-of",
                     "wrapped-in-one-of-original-preserved",
                 ),
-                message="added the alternative {subject} to {base_place}",
+                message="added the alternative {subject} to {old_element}",
                 explain=(
                     "The new alternative of `oneOf` or `anyOf` is an object that no alternative allowed "
                     "before. To treat a new alternative in a response as breaking, use the preset "
@@ -123,17 +123,17 @@ RULES = [
                 fact=facts.UNION_BRANCH_REPLACED,
                 effect=C,
                 mirror=facts.UNION_BRANCH_REPLACED,
-                message="replaced the alternative {before} of {base_place} by the alternative {after}",
+                message="replaced the alternative {before} of {old_element} by the alternative {after}",
                 explain=(
-                    "The union of the response has a new alternative and lacks an old one. What was sent as "
-                    "the old alternative can now be sent as the new one."
+                    "An alternative of the union was removed, and another alternative was added. The server "
+                    "can now send values of the new alternative instead of values of the removed one."
                 ),
             ),
             Row(
                 fact=facts.NEW_ALTERNATIVE,
                 effect=W,
                 mirror=facts.UNION_BRANCH_REMOVED,
-                message="added the alternative {subject} to {base_place}, which was not a union of objects",
+                message="added the alternative {subject} to {old_element}, which was not a union of objects",
                 explain=(
                     "The old schema is not a union of objects, so clients do not expect further "
                     "alternatives. The new alternative of `oneOf` or `anyOf` allows values that the old "
@@ -144,7 +144,7 @@ RULES = [
                 fact=facts.UNION_BECAME_EXCLUSIVE,
                 effect=U,
                 mirror=facts.UNION_NO_LONGER_EXCLUSIVE,
-                message="changed `anyOf` of {place} to `oneOf`, so that exactly one alternative must match",
+                message="changed `anyOf` of {element} to `oneOf`, so that exactly one alternative must match",
                 explain=(
                     "A value that matches two alternatives is now invalid, but the comparison found no value "
                     "that matches two alternatives."
@@ -160,7 +160,7 @@ RULES = [
                 fact=facts.UNION_NO_LONGER_EXCLUSIVE,
                 effect=U,
                 mirror=facts.UNION_BECAME_EXCLUSIVE,
-                message="changed `oneOf` of {place} to `anyOf`, so that several alternatives can match",
+                message="changed `oneOf` of {element} to `anyOf`, so that several alternatives can match",
                 explain=(
                     "A value that matches two alternatives is now valid, but the comparison found no value "
                     "that matches two alternatives."
@@ -177,7 +177,7 @@ RULES = [
                 effect=N,
                 mirror=facts.UNION_NO_LONGER_EXCLUSIVE_FOR_SOME,
                 message=(
-                    "changed `anyOf` of {place} to `oneOf`, so that values that match two alternatives are "
+                    "changed `anyOf` of {element} to `oneOf`, so that values that match two alternatives are "
                     "invalid"
                 ),
                 explain="Before the change, a value that matches two alternatives was valid.",
@@ -187,7 +187,7 @@ RULES = [
                 effect=W,
                 mirror=facts.UNION_BECAME_EXCLUSIVE_FOR_SOME,
                 message=(
-                    "changed `oneOf` of {place} to `anyOf`, so that values that match two alternatives are "
+                    "changed `oneOf` of {element} to `anyOf`, so that values that match two alternatives are "
                     "valid"
                 ),
                 explain="Before the change, a value that matches two alternatives was invalid.",
@@ -197,8 +197,8 @@ RULES = [
                 effect=U,
                 mirror=facts.UNION_OVERLAP_REMOVED,
                 message=(
-                    "changed `oneOf` of {place}, so that a value can match two alternatives, which makes the "
-                    "value invalid"
+                    "changed `oneOf` of {element}, so that a value can match two alternatives, which makes "
+                    "the value invalid"
                 ),
                 explain=(
                     "A value that matches two alternatives of `oneOf` is invalid. A new or widened "
@@ -217,7 +217,7 @@ RULES = [
                 effect=U,
                 mirror=facts.UNION_OVERLAP_ADDED,
                 message=(
-                    "changed `oneOf` of {place}, so that a value that matched two alternatives, and was "
+                    "changed `oneOf` of {element}, so that a value that matched two alternatives, and was "
                     "invalid, can be valid"
                 ),
                 explain=(
@@ -236,21 +236,21 @@ RULES = [
                 fact=facts.NOT_ADDED,
                 effect=N,
                 mirror=facts.NOT_REMOVED,
-                message="added an exclusion to {base_place} (`not`)",
+                message="added a `not` schema to {old_element}, which excludes additional values",
                 explain="Before the change, values that match the schema in `not` were valid.",
             ),
             Row(
                 fact=facts.NOT_REMOVED,
                 effect=W,
                 mirror=facts.NOT_ADDED,
-                message="removed the exclusion from {place} (`not`)",
+                message="removed the exclusion from {element} (`not`)",
                 explain="Before the change, values that match the schema in `not` were invalid.",
             ),
             Row(
                 fact=facts.NOT_NARROWED,
                 effect=N,
                 mirror=facts.NOT_WIDENED,
-                message="widened {place}, which excludes more values after the change",
+                message="widened {element}, which excludes more values after the change",
                 explain=(
                     "The new `not` excludes every value that the old `not` excludes, and additional values."
                 ),
@@ -259,7 +259,7 @@ RULES = [
                 fact=facts.NOT_WIDENED,
                 effect=W,
                 mirror=facts.NOT_NARROWED,
-                message="narrowed {place}, which excludes fewer values after the change",
+                message="narrowed {element}, which excludes fewer values after the change",
                 explain=(
                     "The old `not` excludes every value that the new `not` excludes, and additional values."
                 ),
@@ -268,7 +268,7 @@ RULES = [
                 fact=facts.NOT_CHANGED,
                 effect=U,
                 mirror=facts.NOT_CHANGED,
-                message="changed {place}, which excludes other values after the change",
+                message="changed {element}, which excludes other values after the change",
                 explain=(
                     "The comparison could not prove that the old `not` excludes all values that the new "
                     "`not` excludes, and could not prove the opposite."
@@ -279,7 +279,7 @@ RULES = [
                 effect=N,
                 mirror=facts.CONDITION_REMOVED,
                 peer=("if-added", "then-added", "else-added"),
-                message="added a condition to {place} (`if`)",
+                message="added a condition (`if`) to {element}",
                 explain=(
                     "The keyword `if` with `then` or `else` can exclude values that were valid before the "
                     "change."
@@ -290,7 +290,7 @@ RULES = [
                 effect=W,
                 mirror=facts.CONDITION_ADDED,
                 peer=("if-removed", "then-removed", "else-removed"),
-                message="removed a condition from {place} (`if`)",
+                message="removed a condition (`if`) from {element}",
                 explain="The removed keyword `if` with `then` or `else` could only exclude values, "
                 "so the new schema allows at least the same values.",
             ),
@@ -298,7 +298,7 @@ RULES = [
                 fact=facts.CONDITION_NARROWED,
                 effect=N,
                 mirror=facts.CONDITION_WIDENED,
-                message="changed a condition of {place} (`if`); it applies to more values after the change",
+                message="changed the `if` of {element}, so that its condition applies to more values",
                 explain=(
                     "The keywords `then` and `else` did not change. The changed `if` matches more values (or"
                     " fewer values, if the schema has only an `else`), so the condition restricts more "
@@ -309,7 +309,7 @@ RULES = [
                 fact=facts.CONDITION_WIDENED,
                 effect=W,
                 mirror=facts.CONDITION_NARROWED,
-                message="changed a condition of {place} (`if`); it applies to fewer values after the change",
+                message="changed the `if` of {element}, so that its condition applies to fewer values",
                 explain=(
                     "The keywords `then` and `else` did not change. The changed `if` matches fewer values "
                     "(or more values, if the schema has only an `else`), so the condition restricts fewer "
@@ -320,7 +320,7 @@ RULES = [
                 fact=facts.CONDITION_CHANGED,
                 effect=U,
                 mirror=facts.CONDITION_CHANGED,
-                message="changed a condition of {place} (`if`)",
+                message="changed the `if` of {element}, so that its condition applies to other values",
                 explain=(
                     "The comparison does not evaluate how the new `if` changes the effect of `then` and "
                     "`else`."
@@ -330,12 +330,13 @@ RULES = [
                 fact=facts.LIMIT_REACHED,
                 effect=U,
                 mirror=facts.LIMIT_REACHED,
-                message="the comparison of {place} reached a limit and is not complete: {name}",
+                message="the comparison of {element} reached a limit and is not complete: {name}",
                 explain=(
-                    "The comparison of composed schemas can take very long, so it ends at a limit. It is not "
-                    "decided whether the change breaks clients; other findings for this schema are facts "
-                    "about its keywords. A discriminator, or a required property with another value in each "
-                    "alternative, makes alternatives comparable without a limit."
+                    "The comparison of composed schemas can take very long, so the comparison stops at a "
+                    "limit. It is undecided whether the change breaks clients; the other findings for this "
+                    "schema describe changes of single keywords. Add a discriminator, or a required property "
+                    "with a different value in each alternative: such alternatives are compared without a "
+                    "limit."
                 ),
             ),
             Row(
@@ -350,7 +351,7 @@ RULES = [
                     "unevaluated-items-added",
                     "unevaluated-items-removed",
                 ),
-                message="changed `{name}` of {place}{transition}",
+                message="changed `{name}` of {element}{transition}",
                 explain="The comparison does not evaluate which values the changed keyword allows.",
             ),
             Row(
@@ -358,8 +359,8 @@ RULES = [
                 effect=N,
                 mirror=facts.UNION_OVERLAP_REMOVED,
                 message=(
-                    "changed `oneOf` of {place}, so that some values match two alternatives, which makes the "
-                    "values invalid"
+                    "changed `oneOf` of {element}, so that some values match two alternatives, which makes "
+                    "the values invalid"
                 ),
                 explain=(
                     "A value is valid if it matches exactly one alternative of `oneOf`. The example value of"
@@ -372,8 +373,8 @@ RULES = [
                 effect=W,
                 mirror=facts.UNION_OVERLAP_ADDED,
                 message=(
-                    "changed `oneOf` of {place}, so that some values that matched two alternatives, and were "
-                    "invalid, are valid"
+                    "changed `oneOf` of {element}, so that some values that matched two alternatives, and "
+                    "were invalid, are valid"
                 ),
                 explain=(
                     "A value is valid if it matches exactly one alternative of `oneOf`. The example value of"

@@ -25,7 +25,7 @@ RULES = [
                     "response-property-type-compatible",
                     "response-header-type-compatible",
                 ),
-                message="narrowed the type of {place} from {before} to {after}",
+                message="narrowed the type of {element} from {before} to {after}",
                 explain="The new document allows fewer types. Every integer is also a number.",
             ),
             Row(
@@ -38,7 +38,7 @@ RULES = [
                     "request-body-type-compatible",
                     "request-property-type-compatible",
                 ),
-                message="widened the type of {place} from {before} to {after}",
+                message="widened the type of {element} from {before} to {after}",
                 explain="The new document allows more types. Every integer is also a number.",
             ),
             Row(
@@ -46,7 +46,7 @@ RULES = [
                 effect=C,
                 mirror=facts.TYPE_CHANGED,
                 peer=("type-changed",),
-                message="changed the type of {place} from {before} to {after}",
+                message="changed the type of {element} from {before} to {after}",
                 explain=(
                     "The new document does not allow some types of the old document, and allows other types "
                     "instead."
@@ -57,7 +57,7 @@ RULES = [
                 effect=W,
                 mirror=facts.BECAME_NOT_NULLABLE,
                 peer=("became-nullable",),
-                message="allowed `null` as a value of {place}",
+                message="allowed `null` as a value of {element}",
                 explain="After the change, `null` is valid in addition to the other values.",
             ),
             Row(
@@ -65,7 +65,7 @@ RULES = [
                 effect=N,
                 mirror=facts.BECAME_NULLABLE,
                 peer=("became-not-nullable",),
-                message="forbade `null` as a value of {place}",
+                message="forbade `null` as a value of {element}",
                 explain="Before the change, `null` was valid.",
             ),
             Row(
@@ -73,7 +73,7 @@ RULES = [
                 effect=N,
                 mirror=facts.BECAME_POSSIBLE,
                 peer=("schema-became-false",),
-                message="forbade every value of {place}",
+                message="forbade every value of {element}",
                 explain="The new schema is `false`, or its keywords contradict one another.",
             ),
             Row(
@@ -81,7 +81,7 @@ RULES = [
                 effect=W,
                 mirror=facts.BECAME_IMPOSSIBLE,
                 peer=("schema-became-not-false",),
-                message="allowed values of {place}; no value was valid before",
+                message="allowed values of {element}; no value was valid before",
                 explain="The old schema is `false`, or its keywords contradict one another.",
             ),
             Row(
@@ -92,7 +92,7 @@ RULES = [
                     "media-type-schema-added",
                     "media-type-item-schema-added",
                 ),
-                message="added a schema with the type {after} to {place}; any value was allowed before",
+                message="added a schema with the type {after} to {element}; any value was allowed before",
                 explain="The old document has no schema for this part, or a schema without restrictions.",
             ),
             Row(
@@ -104,7 +104,7 @@ RULES = [
                     "media-type-item-schema-removed",
                     "response-body-media-type-item-schema-removed-untyped",
                 ),
-                message="removed the schema with the type {before} from {place}; any value is allowed now",
+                message="removed the schema with the type {before} from {element}; any value is allowed now",
                 explain="The new document has no schema for this part, or a schema without restrictions.",
             ),
             Row(
@@ -115,7 +115,7 @@ RULES = [
                     "enum-value-removed",
                     "response-mediatype-enum-value-removed",
                 ),
-                message="removed the enum {values} from {place}",
+                message="removed the enum {values} from {element}",
                 explain="These values are no longer valid.",
             ),
             Row(
@@ -123,7 +123,7 @@ RULES = [
                 effect=W,
                 mirror=facts.ENUM_VALUE_REMOVED,
                 peer=("enum-value-added",),
-                message="added the enum {values} to {place}",
+                message="added the enum {values} to {element}",
                 explain=(
                     "Client code that handles each value of the enumeration separately can fail if it "
                     "receives a new value. If your clients handle unknown values, use the preset "
@@ -139,7 +139,7 @@ RULES = [
                     "const-added",
                     "request-header-property-became-enum",
                 ),
-                message="restricted {place} to the enum {values}",
+                message="restricted {element} to the enum {values}",
                 explain="Before the change, values that are not in the list of enum values were valid.",
             ),
             Row(
@@ -147,7 +147,7 @@ RULES = [
                 effect=W,
                 mirror=facts.ENUM_ADDED,
                 peer=("const-removed",),
-                message="removed the restriction of {place} to the enum {values}",
+                message="removed the restriction of {element} to the enum {values}",
                 explain=(
                     "The new schema has neither `enum` nor `const`, so values that are not in the old list "
                     "are valid after the change."
@@ -158,7 +158,7 @@ RULES = [
                 effect=C,
                 mirror=facts.CONST_CHANGED,
                 peer=("const-changed",),
-                message="changed the only valid value of {place} from {before} to {after}",
+                message="changed the only valid value of {element} from {before} to {after}",
                 explain=(
                     "Both documents allow exactly one value (`const`, or `enum` with one value), but not the "
                     "same value."
@@ -169,7 +169,7 @@ RULES = [
                 effect=N,
                 mirror=facts.EXTENSIBLE_ENUM_VALUE_ADDED,
                 peer=("x-extensible-enum-value-removed",),
-                message="removed the {values} from the extensible enum of {place}",
+                message="removed the {values} from the extensible enum of {element}",
                 explain=(
                     "The keyword `x-extensible-enum` announces that the API can add values. It does not "
                     "announce that the API can remove values."
@@ -179,7 +179,7 @@ RULES = [
                 fact=facts.EXTENSIBLE_ENUM_VALUE_ADDED,
                 effect=NEUTRAL,
                 mirror=facts.EXTENSIBLE_ENUM_VALUE_REMOVED,
-                message="added the {values} to the extensible enum of {place}",
+                message="added the {values} to the extensible enum of {element}",
                 explain="`x-extensible-enum` announces that values can be added.",
             ),
             Row(
@@ -187,7 +187,7 @@ RULES = [
                 effect=N,
                 mirror=facts.MULTIPLE_OF_REMOVED,
                 peer=("multiple-of-set",),
-                message="added the requirement that {place} is a multiple of {after}",
+                message="added the requirement that {element} is a multiple of {after}",
                 explain=(
                     "Before the change, numbers that are not multiples of the new `multipleOf` were valid."
                 ),
@@ -197,7 +197,7 @@ RULES = [
                 effect=W,
                 mirror=facts.MULTIPLE_OF_ADDED,
                 peer=("multiple-of-unset",),
-                message="removed the requirement that {place} is a multiple of {before}",
+                message="removed the requirement that {element} is a multiple of {before}",
                 explain=(
                     "After the change, numbers that are not multiples of the old `multipleOf` are valid."
                 ),
@@ -210,7 +210,7 @@ RULES = [
                     "multiple-of-changed",
                     "multiple-of-specialized",
                 ),
-                message="narrowed the `multipleOf` of {place} from {before} to {after}",
+                message="narrowed the `multipleOf` of {element} from {before} to {after}",
                 explain=(
                     "Every multiple of the new `multipleOf` is a multiple of the old `multipleOf`, but some "
                     "multiples of the old one are not multiples of the new one."
@@ -224,7 +224,7 @@ RULES = [
                     "multiple-of-changed",
                     "multiple-of-generalized",
                 ),
-                message="widened the `multipleOf` of {place} from {before} to {after}",
+                message="widened the `multipleOf` of {element} from {before} to {after}",
                 explain=(
                     "Every multiple of the old `multipleOf` is a multiple of the new `multipleOf`, but some "
                     "multiples of the new one are not multiples of the old one."
@@ -235,7 +235,7 @@ RULES = [
                 effect=C,
                 mirror=facts.MULTIPLE_OF_CHANGED,
                 peer=("multiple-of-changed",),
-                message="changed the `multipleOf` of {place} from {before} to {after}",
+                message="changed the `multipleOf` of {element} from {before} to {after}",
                 explain=(
                     "The old `multipleOf` is not a multiple of the new `multipleOf`, and the new one is not "
                     "a multiple of the old one."
@@ -246,7 +246,7 @@ RULES = [
                 effect=N,
                 mirror=facts.UNIQUE_ITEMS_REMOVED,
                 peer=("unique-items-set",),
-                message="added the requirement that the items of {place} are unique",
+                message="added the requirement that the items of {element} are unique",
                 explain="Before the change, an array with two equal items was valid.",
             ),
             Row(
@@ -254,7 +254,7 @@ RULES = [
                 effect=W,
                 mirror=facts.UNIQUE_ITEMS_ADDED,
                 peer=("unique-items-unset",),
-                message="removed the requirement that the items of {place} are unique",
+                message="removed the requirement that the items of {element} are unique",
                 explain="After the change, an array with two equal items is valid.",
             ),
             *bounds.rows(),
@@ -263,7 +263,7 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.DEFAULT_REMOVED,
                 peer=("default-value-added",),
-                message="added the default value {after} to {place}",
+                message="added the default value {after} to {element}",
                 explain=(
                     "A default value does not change which values are valid. If a request does not contain "
                     "the value, the server uses the default value."
@@ -274,7 +274,7 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.DEFAULT_ADDED,
                 peer=("default-value-removed",),
-                message="removed the default value {before} from {place}",
+                message="removed the default value {before} from {element}",
                 explain=(
                     "A default value does not change which values are valid. If a request does not contain "
                     "the value, the server uses the default value. After the removal of the default value, "
@@ -286,7 +286,7 @@ RULES = [
                 effect=NEUTRAL,
                 mirror=facts.DEFAULT_CHANGED,
                 peer=("default-value-changed",),
-                message="changed the default value of {place} from {before} to {after}",
+                message="changed the default value of {element} from {before} to {after}",
                 explain=(
                     "A default value does not change which values are valid. If a request does not contain "
                     "the value, the server uses the default value. After the change of the default value, "

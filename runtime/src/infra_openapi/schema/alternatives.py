@@ -1,6 +1,6 @@
 """The alternatives of a union and of its nested unions.
 
-Each alternative also contains the keywords that the schema has beside the union. A tag of an alternative is a
+Each alternative also contains the other keywords of the schema with the union. A tag of an alternative is a
 required property whose values are enumerated scalars.
 """
 
@@ -33,7 +33,7 @@ class Branch:
     `reference` is the name of the schema to which the alternative refers, or its name in the mapping of a
     discriminator; `references` are all such names if several unions are combined. `siblings` are the other
     alternatives of each `oneOf` that contains this alternative: a value of this alternative must not match
-    them.
+    any of the siblings.
     """
 
     node: Node
@@ -45,26 +45,26 @@ class Branch:
     references: frozenset[str] = frozenset()
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         """Return the text for the alternative in messages: its reference, title, tag values or types.
 
-        The first of these that is not empty is returned.
+        The result is the first text in this order that is not empty.
         """
         tags = " ".join(text.strip('"') for name in sorted(self.tags) for text in sorted(self.tags[name]))
         return self.reference or self.title or tags or " or ".join(self.node.type_names)
 
     def excluded(self) -> list[Node]:
-        """Return the other alternatives of a `oneOf` that a value of this alternative must not match.
+        """Return those other alternatives of a `oneOf` that a value of this alternative must not match.
 
-        Alternatives that are open objects do not exclude each other: nearly every object matches all of them,
-        so such a `oneOf` would allow almost nothing.
+        Alternatives that are open objects do not exclude each other: nearly every object matches all open
+        objects, so a `oneOf` of open objects would allow almost nothing.
         """
-        mine = members.opened(self.node)
-        others = (
-            limited(node, ALL_TYPES - {"object"}) if mine and members.opened(node) else node
+        is_open = members.is_open(self.node)
+        siblings = (
+            limited(node, ALL_TYPES - {"object"}) if is_open and members.is_open(node) else node
             for node in self.siblings
         )
-        return [node for node in others if node.types & self.node.types]
+        return [node for node in siblings if node.types & self.node.types]
 
 
 class TagIndex:
@@ -85,28 +85,28 @@ class TagIndex:
         """
         names = {name for branch in self._branches for name in branch.tags}
         by_tag: dict[str, tuple[dict[str, list[Branch]], list[Branch]]] = {name: ({}, []) for name in names}
-        for name, (tagged, other) in by_tag.items():
+        for name, (tagged, untagged) in by_tag.items():
             for branch in self._branches:
                 if name in branch.tags:
                     for value in branch.tags[name]:
                         tagged.setdefault(value, []).append(branch)
                 else:
-                    other.append(branch)
+                    untagged.append(branch)
         return by_tag
 
-    def rivals(self, branch: Branch) -> list[Branch]:
+    def candidates_for(self, branch: Branch) -> list[Branch]:
         """Return the alternatives in the index that can have a common value with the alternative `branch`."""
-        least: Sequence[Branch] = self._branches
+        smallest: Sequence[Branch] = self._branches
         for name, values in branch.tags.items():
             if name in self._by_tag:
-                tagged, other = self._by_tag[name]
-                candidates = dict.fromkeys(
+                tagged, untagged = self._by_tag[name]
+                tagged_branches = dict.fromkeys(
                     alternative for value in values for alternative in tagged.get(value, ())
                 )
-                if len(candidates) + len(other) < len(least):
-                    least = [*candidates, *other]
+                if len(tagged_branches) + len(untagged) < len(smallest):
+                    smallest = [*tagged_branches, *untagged]
         return [
-            alternative for alternative in least if alternative.node.types & branch.node.types - _ONLY_NULL
+            alternative for alternative in smallest if alternative.node.types & branch.node.types - _ONLY_NULL
         ]
 
 
@@ -116,22 +116,22 @@ def alternatives(schemas: Schemas, node: Node) -> tuple[list[Branch] | None, boo
     The order of the alternatives depends on their content only. The alternatives are None if several unions
     have too many combinations.
     """
-    spelling = _Spelling(schemas)
-    null = spelling.add(node, "", "", node.element, ())
-    if spelling.full:
-        return None, null
-    return sorted(spelling.found, key=lambda branch: _key(branch, schemas.equality)), null
+    collector = _Collector(schemas)
+    allows_null = collector.add(node, "", "", node.element, ())
+    if collector.too_many:
+        return None, allows_null
+    return sorted(collector.found, key=lambda branch: _key(branch, schemas.equality)), allows_null
 
 
 def _key(branch: Branch, equality: Equality) -> tuple[str, list[str], bytes, str]:
     parts = branch.node.parts or branch.node.elements
     # The location distinguishes equal alternatives of different unions. The indexes in the location depend on
     # the order in the document, so they are removed.
-    place = re.sub(r"/\d+", "", branch.element.pointer) if branch.element else ""
-    return branch.shown, branch.node.type_names, content_key(equality, parts), place
+    location = re.sub(r"/\d+", "", branch.element.pointer) if branch.element else ""
+    return branch.label, branch.node.type_names, content_key(equality, parts), location
 
 
-class _Spelling:
+class _Collector:
     """Collects the alternatives of one schema and of its nested unions."""
 
     def __init__(self, schemas: Schemas) -> None:
@@ -139,7 +139,7 @@ class _Spelling:
         self._seen: set[object] = set()
         self._references: list[str] = []
         self.found: list[Branch] = []
-        self.full = False
+        self.too_many = False
 
     def add(
         self, node: Node, reference: str, title: str, element: Element | None, siblings: Iterable[Node]
@@ -148,39 +148,46 @@ class _Spelling:
 
         An alternative that is the union itself adds no values, so it is skipped.
         """
-        if node.key in self._seen or node.impossible or self.full:
+        if node.key in self._seen or node.impossible or self.too_many:
             return False
         self._seen.add(node.key)
         if not node.groups:
             self.found += self._by_type(node, reference, title, element, siblings)
             return "null" in node.types and self._schemas.member.holds(node, None) is not False
-        group, rest = node.groups[0], node.groups[1:]
-        returns = self._schemas.normalizer.returns(group)
-        if returns:
+        group, other_groups = node.groups[0], node.groups[1:]
+        is_recursive = self._schemas.normalizer.is_recursive(group)
+        if is_recursive:
             if group.element.identity in self._seen:
                 return False
             self._seen.add(group.element.identity)
-        base = replace(node, groups=rest, key=("base", node.key), derived=True)
-        plain = base.bare and not rest
-        inner = [self._schemas.node(term) for term in group.branches]
-        exclusive = group.kind == "oneOf" and group.discriminator is None and not returns
-        null = False
-        for index, (name, title_, written_at) in enumerate(self._names(group)):
-            candidate = inner[index]
+        base = replace(node, groups=other_groups, key=("base", node.key), derived=True)
+        is_only_union = base.bare and not other_groups
+        branch_nodes = [self._schemas.node(term) for term in group.branches]
+        is_exclusive = group.kind == "oneOf" and group.discriminator is None and not is_recursive
+        allows_null = False
+        for index, (name, branch_title, written_at) in enumerate(self._names(group)):
+            candidate = branch_nodes[index]
             joined = candidate
-            if not plain:
+            if not is_only_union:
                 joined = consistent(intersection(base, candidate, ("alt", node.key, candidate.key)))
                 joined = replace(joined, derived=True)
-            if rest and len(self.found) > COMBINATIONS.number:
-                self.full = True
-                return null
-            others = (*siblings, *_Others(inner, index)) if siblings and exclusive else siblings
-            others = _Others(inner, index) if exclusive and not siblings else others
+            if other_groups and len(self.found) > COMBINATIONS.number:
+                self.too_many = True
+                return allows_null
+            branch_siblings = (
+                (*siblings, *_WithoutIndex(branch_nodes, index)) if siblings and is_exclusive else siblings
+            )
+            branch_siblings = (
+                _WithoutIndex(branch_nodes, index) if is_exclusive and not siblings else branch_siblings
+            )
             self._references.append(name)
-            null = self.add(joined, name or reference, title_ or title, written_at, others) or null
+            allows_null = (
+                self.add(joined, name or reference, branch_title or title, written_at, branch_siblings)
+                or allows_null
+            )
             self._references.pop()
         self._seen.discard(group.element.identity)
-        return null
+        return allows_null
 
     def _names(self, group: Group) -> Iterator[tuple[str, str, Element]]:
         """Yield the reference, the title and the element of each alternative."""
@@ -198,27 +205,27 @@ class _Spelling:
     ) -> Iterator[Branch]:
         types = node.types - _ONLY_NULL
         tags = members.tags(node, self._schemas.node)
-        whole = types | _ONLY_NULL == ALL_TYPES or len(types) == 1
-        for side in [node] if whole else (only(node, name) for name in sorted(types)):
+        is_one_branch = types | _ONLY_NULL == ALL_TYPES or len(types) == 1
+        for typed_node in [node] if is_one_branch else (only(node, name) for name in sorted(types)):
             yield Branch(
-                node=side,
+                node=typed_node,
                 reference=reference,
                 title=title,
                 element=element,
                 siblings=siblings,
-                tags=tags if "object" in side.types else {},
+                tags=tags if "object" in typed_node.types else {},
                 references=frozenset(self._references) - {""},
             )
 
 
 def _target(element: Element) -> Element | None:
-    """Return the schema to which an alternative refers, directly or by the first reference in its `allOf`."""
+    """Return the target of an alternative that is a reference, or whose `allOf` contains a reference."""
     targets = [target_of(schema) for schema in (element, *element.items("allOf"))]
     return next((target for target in targets if target is not None), None)
 
 
-class _Others:
-    """The nodes of a list without the node at one index; the list is not copied."""
+class _WithoutIndex:
+    """The nodes of a list without the node at `index`; the list is not copied."""
 
     def __init__(self, nodes: list[Node], index: int) -> None:
         self._nodes, self._index = nodes, index

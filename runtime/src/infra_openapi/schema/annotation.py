@@ -36,12 +36,12 @@ def _default(old: Node, new: Node, change: Change) -> None:
         before.element if before else old.element,
         after.element if after else new.element,
     )
-    first, second = before.value if before else None, after.value if after else None
+    old_value, new_value = before.value if before else None, after.value if after else None
     if before is None or after is None:
         kind = facts.DEFAULT_ADDED if before is None else facts.DEFAULT_REMOVED
-        change.fact(kind, old_element, new_element, first, second)
-    elif canonical(first) != canonical(second):
-        change.fact(facts.DEFAULT_CHANGED, old_element, new_element, first, second)
+        change.fact(kind, old_element, new_element, old_value, new_value)
+    elif canonical(old_value) != canonical(new_value):
+        change.fact(facts.DEFAULT_CHANGED, old_element, new_element, old_value, new_value)
 
 
 def _deprecated(old: Node, new: Node, change: Change) -> None:
@@ -63,14 +63,14 @@ def _stability(old: Node, new: Node, change: Change) -> None:
     before, after = old.notes.get("x-stability-level"), new.notes.get("x-stability-level")
     if before is None and after is None:
         return
-    first, second = (stability.level(facet.value if facet else None) for facet in (before, after))
-    step = stability.change(first, second)
-    if step:
+    old_level, new_level = (stability.level(facet.value if facet else None) for facet in (before, after))
+    level_change = stability.change(old_level, new_level)
+    if level_change:
         old_element, new_element = (
             before.element if before else old.element,
             after.element if after else new.element,
         )
-        change.fact(_STABILITY[step], old_element, new_element, first, second)
+        change.fact(_STABILITY[level_change], old_element, new_element, old_level, new_level)
 
 
 def _true(facet: Facet | None) -> bool:
@@ -81,15 +81,15 @@ def _extensible(old: Node, new: Node, change: Change) -> None:
     before, after = old.notes.get("x-extensible-enum"), new.notes.get("x-extensible-enum")
     if not (before and after and isinstance(before.value, list) and isinstance(after.value, list)):
         return
-    first = {canonical(value): value for value in before.value}
-    second = {canonical(value): value for value in after.value}
-    for kind, side, other in (
-        (facts.EXTENSIBLE_ENUM_VALUE_REMOVED, first, second),
-        (facts.EXTENSIBLE_ENUM_VALUE_ADDED, second, first),
+    old_values = {canonical(value): value for value in before.value}
+    new_values = {canonical(value): value for value in after.value}
+    for kind, listed_values, other_values in (
+        (facts.EXTENSIBLE_ENUM_VALUE_REMOVED, old_values, new_values),
+        (facts.EXTENSIBLE_ENUM_VALUE_ADDED, new_values, old_values),
     ):
-        values = [value for text, value in side.items() if text not in other]
+        values = [value for text, value in listed_values.items() if text not in other_values]
         if values:
-            removed, added = (values, None) if side is first else (None, values)
+            removed, added = (values, None) if listed_values is old_values else (None, values)
             change.fact(
                 kind, before.element, after.element, removed, added, ", ".join(map(canonical, values))
             )
@@ -111,18 +111,19 @@ def _discriminator(old: Node, new: Node, change: Change, context: Context) -> No
             _property(before),
             _property(after),
         )
-    holders = before.element, after.element
-    first, second = mapping(before.element), mapping(after.element)
-    if not (_own(old, before) or _own(new, after)):
-        # The discriminator was inherited from a base schema: the comparison of the base schema includes it.
+    elements = before.element, after.element
+    old_mapping, new_mapping = mapping(before.element), mapping(after.element)
+    if not (_is_in_schema(old, before) or _is_in_schema(new, after)):
+        # Both discriminators belong to base schemas. The comparison of the base schemas reports their
+        # changes.
         return
-    alone = not any(element.items(kind) for element in holders for kind in ("oneOf", "anyOf"))
-    for value in sorted({**first, **second}):
-        old_target, new_target = first.get(value), second.get(value)
+    is_base_schema = not any(element.items(kind) for element in elements for kind in ("oneOf", "anyOf"))
+    for value in sorted({**old_mapping, **new_mapping}):
+        old_target, new_target = old_mapping.get(value), new_mapping.get(value)
         if new_target is None:
-            change.fact(facts.DISCRIMINATOR_MAPPING_REMOVED, *holders, value, None, value)
+            change.fact(facts.DISCRIMINATOR_MAPPING_REMOVED, *elements, value, None, value)
         elif old_target is None:
-            change.fact(facts.DISCRIMINATOR_MAPPING_ADDED, *holders, None, value, value)
+            change.fact(facts.DISCRIMINATOR_MAPPING_ADDED, *elements, None, value, value)
         elif _name(old_target) != _name(new_target) and not context.schemas.same_term(
             (old_target,), (new_target,)
         ):
@@ -134,12 +135,12 @@ def _discriminator(old: Node, new: Node, change: Change, context: Context) -> No
                 _name(new_target),
                 value,
             )
-        elif alone:
+        elif is_base_schema:
             # A base schema includes each of its subtypes.
             change.pair((old_target,), (new_target,), value)
 
 
-def _own(node: Node, facet: Facet) -> bool:
+def _is_in_schema(node: Node, facet: Facet) -> bool:
     """Return whether a keyword is written in the schema itself, and not in a member of its `allOf`."""
     return facet.element.pointer in {element.pointer for element in node.elements}
 
@@ -155,8 +156,8 @@ def _name(element: Element) -> str:
 def mapping(schema: Element) -> dict[str, Element]:
     """Return the schema for each value of a discriminator.
 
-    The values come from the `mapping` of the discriminator, or they are the names of the alternatives'
-    schemas.
+    The values are the keys of `mapping`, and the schema names of the alternatives that `mapping` does not
+    contain.
     """
     discriminator = schema.child("discriminator")
     schemas: dict[str, Element] = {}

@@ -18,16 +18,16 @@ def compare(old: Node, new: Node, change: Change, context: Context) -> None:
 
     The keyword `items` applies to those items that follow the items of `prefixItems`.
     """
-    # Schemas for positions beyond the maximum number of items have no effect.
-    inner = old if change.mode.direction is Direction.REQUEST else new
-    most = inner.facets["maxItems"].value if "maxItems" in inner.facets else math.inf
+    # Schemas for indexes that are not below `maxItems` have no effect.
+    narrowing = old if change.mode.direction is Direction.REQUEST else new
+    max_items = narrowing.facets["maxItems"].value if "maxItems" in narrowing.facets else math.inf
     count = max(len(old.prefix), len(new.prefix))
     for index in range(count):
-        if index < most:
-            first = old.prefix[index] if index < len(old.prefix) else old.items or ()
-            second = new.prefix[index] if index < len(new.prefix) else new.items or ()
-            change.pair(first, second, f"[{index}]", change.mode.items())
-    if (old.items is not None or new.items is not None) and count < most:
+        if index < max_items:
+            old_term = old.prefix[index] if index < len(old.prefix) else old.items or ()
+            new_term = new.prefix[index] if index < len(new.prefix) else new.items or ()
+            change.pair(old_term, new_term, f"[{index}]", change.mode.items())
+    if (old.items is not None or new.items is not None) and count < max_items:
         change.pair(old.items or (), new.items or (), "[]", change.mode.items())
     _contains(old, new, change, context)
 
@@ -39,15 +39,17 @@ def _contains(old: Node, new: Node, change: Change, context: Context) -> None:
         return schemas.same_term(first.term, second.term)
 
     def equivalent(first: Containment, second: Containment) -> bool:
-        there, back = (first.term, second.term), (second.term, first.term)
-        return all(change.proved(covers(Pair(*pair, change.mode.inner()), context)) for pair in (there, back))
+        forward, backward = (first.term, second.term), (second.term, first.term)
+        return all(
+            change.proved(covers(Pair(*pair, change.mode.inner()), context)) for pair in (forward, backward)
+        )
 
     pairs, removed, added = paired(
         old.contains,
         new.contains,
         lambda array: content_key(schemas.equality, array.term) + b"%r" % (_span(array),),
         (
-            lambda one, other: same(one, other) and _span(one) == _span(other),
+            lambda first, second: same(first, second) and _span(first) == _span(second),
             same,
             equivalent,
             lambda *_: True,
@@ -57,10 +59,10 @@ def _contains(old: Node, new: Node, change: Change, context: Context) -> None:
         _counts(first, second, change)
         if same(first, second):
             continue
-        if first.most is None and second.most is None:
+        if first.maximum is None and second.maximum is None:
             change.pair(first.term, second.term, "contains")
         elif not equivalent(first, second):
-            # A larger number of matching items satisfies `minContains`, but can exceed `maxContains`.
+            # If more items match, `minContains` is still satisfied, but `maxContains` can be exceeded.
             change.fact(
                 facts.KEYWORD_UNDECIDED, first.element, second.element, subject="contains with maxContains"
             )
@@ -71,19 +73,23 @@ def _contains(old: Node, new: Node, change: Change, context: Context) -> None:
 
 
 def _span(part: Containment) -> tuple[float, float | None]:
-    return part.least, part.most
+    return part.minimum, part.maximum
 
 
 def _counts(old: Containment, new: Containment, change: Change) -> None:
-    for bound, first, second, nothing in (
-        (BOUNDS["minContains"], old.least, new.least, 1),
-        (BOUNDS["maxContains"], old.most, new.most, None),
+    for bound, old_count, new_count, no_effect in (
+        (BOUNDS["minContains"], old.minimum, new.minimum, 1),
+        (BOUNDS["maxContains"], old.maximum, new.maximum, None),
     ):
-        if first == second:
+        if old_count == new_count:
             continue
-        before, after = (None if schema == nothing else schema for schema in (first, second))
-        if first is None or second is None or (nothing in {first, second} and first and second):
+        before, after = (None if count == no_effect else count for count in (old_count, new_count))
+        if (
+            old_count is None
+            or new_count is None
+            or (no_effect in {old_count, new_count} and old_count and new_count)
+        ):
             kind = bound.added if before is None else bound.removed
         else:
-            kind = bound.increased if second > first else bound.decreased
+            kind = bound.increased if new_count > old_count else bound.decreased
         change.fact(kind, old.element, new.element, before, after)

@@ -1,4 +1,4 @@
-"""Search for an array that some schemas allow and that other schemas refuse."""
+"""Search for an array that some schemas allow and other schemas reject."""
 
 from __future__ import annotations
 
@@ -10,45 +10,47 @@ from infra_openapi.schema.literal import NOTHING, Literal, Literals, Search, lim
 from infra_openapi.schema.node import Node, Term
 from infra_openapi.schema.scalar_values import same_opaque
 
-_LONGEST = 100
+_MAX_ITEMS = 100
 
 
-class _Way(NamedTuple):
-    """One way in which an array violates a schema: its length, or the item at an index."""
+class _Violation(NamedTuple):
+    """A condition that makes an array violate a schema: limits of its length, or a schema for one item."""
 
-    least: float = 0
-    most: float = math.inf
+    min_length: float = 0
+    max_length: float = math.inf
     position: int = -1
     item: Literal | None = None
 
 
 def array(search: Search, merged: Node, positive: list[Literal], negative: list[Literal]) -> Any:
-    """Return an array that all `positive` literals allow and all `negative` literals refuse, or `NOTHING`."""
-    ways = [list(_array_ways(search, merged, positive, refused)) for refused in negative]
+    """Return an array that all `positive` literals allow and all `negative` literals reject, or `NOTHING`."""
+    violations = [list(_array_violations(search, merged, positive, rejecting)) for rejecting in negative]
     limits = (limit(merged, "minItems", 0), limit(merged, "maxItems", math.inf))
-    return _array(search, positive, ways, limits, {})
+    return _array(search, positive, violations, limits, {})
 
 
 def _item(node: Node, index: int) -> Term:
     return node.prefix[index] if index < len(node.prefix) else node.items or ()
 
 
-def _array_ways(search: Search, merged: Node, positive: list[Literal], refusal: Literal) -> Iterator[_Way]:
-    node, role = refusal
+def _array_violations(
+    search: Search, merged: Node, positive: list[Literal], rejecting: Literal
+) -> Iterator[_Violation]:
+    node, role = rejecting
     if "minItems" in node.facets:
-        yield _Way(most=node.facets["minItems"].value - 1)
+        yield _Violation(max_length=node.facets["minItems"].value - 1)
     if "maxItems" in node.facets:
-        yield _Way(least=node.facets["maxItems"].value + 1)
+        yield _Violation(min_length=node.facets["maxItems"].value + 1)
     if "uniqueItems" in node.facets and "uniqueItems" not in merged.facets:
-        yield _Way(least=2)
+        yield _Violation(min_length=2)
     for index in range(max(len(merged.prefix), len(node.prefix)) + 1):
         term = _item(node, index)
         if term:
             literal = Literal(search.node_of(term), role)
             if search.part((*_items(search, positive, index), literal)) is not NOTHING:
-                yield _Way(least=index + 1, position=index, item=literal)
+                yield _Violation(min_length=index + 1, position=index, item=literal)
     if any(clause not in merged.contains for clause in node.contains) or not same_opaque(merged, node):
-        yield _Way()
+        yield _Violation()
 
 
 def _items(search: Search, positive: list[Literal], index: int) -> Literals:
@@ -59,25 +61,29 @@ def _items(search: Search, positive: list[Literal], index: int) -> Literals:
 def _array(
     search: Search,
     positive: list[Literal],
-    ways: list[list[_Way]],
+    violations: list[list[_Violation]],
     limits: tuple[float, float],
     items: dict[int, Literals],
 ) -> Any:
-    """Return an array that violates each refusing schema in one of the ways for this schema, or `NOTHING`."""
-    least, most = limits
-    if most < least:
+    """Return an array that violates each rejecting schema, or `NOTHING`.
+
+    `violations` contains, for each rejecting schema, the list of its possible violations. The array satisfies
+    one violation of each list.
+    """
+    min_length, max_length = limits
+    if max_length < min_length:
         return NOTHING
-    if not ways:
-        return _filled(search, positive, least, items)
+    if not violations:
+        return _filled(search, positive, min_length, items)
     fixed = max((len(node.prefix) for node, _ in positive), default=0)
-    for way in ways[0]:
-        index, made = way.position, items
-        if way.item is not None:
-            while index >= fixed and index in items and index + 1 < most:
-                index += 1  # a separate item violates each schema, as long as the array allows more items
-            made = {**items, index: (*items.get(index, ()), way.item)}
-        narrowed = max(least, way.least, index + 1), min(most, way.most)
-        value = _array(search, positive, ways[1:], narrowed, made)
+    for violation in violations[0]:
+        index, new_items = violation.position, items
+        if violation.item is not None:
+            while index >= fixed and index in items and index + 1 < max_length:
+                index += 1  # if the array allows more items, a separate item violates each rejecting schema
+            new_items = {**items, index: (*items.get(index, ()), violation.item)}
+        narrowed = max(min_length, violation.min_length, index + 1), min(max_length, violation.max_length)
+        value = _array(search, positive, violations[1:], narrowed, new_items)
         if value is not NOTHING:
             return value
     return NOTHING
@@ -85,12 +91,12 @@ def _array(
 
 def _filled(search: Search, positive: list[Literal], count: float, items: dict[int, Literals]) -> Any:
     fixed = max((len(node.prefix) for node, _ in positive), default=0)
-    filling: list[Any] = []
+    array_items: list[Any] = []
     value: Any = None
-    for index in range(int(min(count, _LONGEST))):
+    for index in range(int(min(count, _MAX_ITEMS))):
         if index <= fixed or index in items:
             value = search.part((*_items(search, positive, index), *items.get(index, ())))
             if value is NOTHING:
                 return NOTHING
-        filling.append(value)
-    return filling
+        array_items.append(value)
+    return array_items

@@ -14,8 +14,9 @@ from infra_openapi.schema import text_patterns
 from infra_openapi.schema.intersection import intersection
 from infra_openapi.schema.node import Bound, Node, Term
 
-#: Limits: the number of values for a schema and for a part of it, the size and the depth of a value.
-_MOST, _FEW, _LONGEST, _DEEPEST = 60, 8, 10_000, 4
+#: Limits: the number of values for a schema, the number of values for a schema inside it, the size of a value
+#: (characters, items or properties), and its depth.
+_MAX_VALUES, _MAX_INNER_VALUES, _MAX_SIZE, _MAX_DEPTH = 60, 8, 10_000, 4
 _SAMPLES = {
     "date": "2026-01-31",
     "date-time": "2026-01-31T12:00:00Z",
@@ -41,28 +42,28 @@ class Candidates:
         A value that only one of the schemas allows shows that the schemas differ.
         """
         for node in (wide, narrow):
-            yield from islice(self._edges(node, _DEEPEST), _MOST)
+            yield from islice(self._boundary_values(node, _MAX_DEPTH), _MAX_VALUES)
         yield from (None, True, "text", 1, 1.5, [], {})
 
     def _sample(self, term: Term, depth: int) -> Any:
-        return next(self._edges(self._node(term), depth - 1), None)
+        return next(self._boundary_values(self._node(term), depth - 1), None)
 
-    def _edges(self, node: Node, depth: int) -> Iterator[Any]:
-        """Yield values of a schema: simple values first, then values at its bounds and beyond."""
-        for listed in node.values.values():
-            yield from listed.values()
+    def _boundary_values(self, node: Node, depth: int) -> Iterator[Any]:
+        """Yield values of a schema: simple values first, then values at its bounds and just beyond them."""
+        for enumerated in node.values.values():
+            yield from enumerated.values()
         for group in node.groups if depth > 0 else ():
             for branch in group.branches:
-                yield from self._edges(self._node(branch), depth - 1)
+                yield from self._boundary_values(self._node(branch), depth - 1)
         conditions = [
             part
             for condition in node.conditions
             for part in (condition.when, condition.then, condition.otherwise)
         ]
         for term in (*node.negations, *conditions) if depth > 0 else ():
-            met = intersection(replace(node, negations=(), conditions=()), self._node(term), ())
-            yield from islice(self._edges(met, depth - 1), _FEW)
-            yield from islice(self._edges(self._node(term), depth - 1), _FEW)
+            combined = intersection(replace(node, negations=(), conditions=()), self._node(term), ())
+            yield from islice(self._boundary_values(combined, depth - 1), _MAX_INNER_VALUES)
+            yield from islice(self._boundary_values(self._node(term), depth - 1), _MAX_INNER_VALUES)
         for name in ("object", "array", "string", "number", "boolean", "null"):
             if name in node.types and name not in node.values:
                 yield from _KINDS[name](self, node, depth)
@@ -72,21 +73,23 @@ class Candidates:
             yield {}
             return
         required = {name: term for name, term in node.properties.items() if name in node.required}
-        plain = {
+        required_only = {
             name: self._sample(required.get(name, ()), depth) if name in required else "x"
             for name in sorted(node.required)
         }
-        yield plain
-        for name in plain:
-            yield {key: value for key, value in plain.items() if key != name}
+        yield required_only
+        for name in required_only:
+            yield {key: value for key, value in required_only.items() if key != name}
         for name, term in sorted(node.properties.items()):
-            if name not in plain:
-                yield {**plain, name: self._sample(term, depth)}
-        yield {**plain, "x-other": "x"}
+            if name not in required_only:
+                yield {**required_only, name: self._sample(term, depth)}
+        yield {**required_only, "x-other": "x"}
         for key in ("minProperties", "maxProperties"):
-            if key in node.facets and node.facets[key].value < _LONGEST:
+            if key in node.facets and node.facets[key].value < _MAX_SIZE:
                 for size in (node.facets[key].value, node.facets[key].value + 1):
-                    yield plain | {f"x-{number}": "x" for number in range(max(0, size - len(plain)))}
+                    yield required_only | {
+                        f"x-{number}": "x" for number in range(max(0, size - len(required_only)))
+                    }
 
     def _arrays(self, node: Node, depth: int) -> Iterator[Any]:
         item = self._sample(node.items or (), depth) if depth > 0 else None
@@ -94,13 +97,15 @@ class Candidates:
         counts = [node.facets[key].value for key in ("minItems", "maxItems") if key in node.facets]
         for containment in node.contains:
             counts += (
-                [containment.least] if containment.most is None else [containment.least, containment.most]
+                [containment.minimum]
+                if containment.maximum is None
+                else [containment.minimum, containment.maximum]
             )
-            wanted = self._sample(containment.term, depth) if depth > 0 else None
+            matching_item = self._sample(containment.term, depth) if depth > 0 else None
             for count in counts:
-                yield from ([wanted] * size for size in (count, count + 1) if 0 <= size < _LONGEST)
+                yield from ([matching_item] * size for size in (count, count + 1) if 0 <= size < _MAX_SIZE)
         for count in counts:
-            sizes |= {count - 1, count, count + 1} if count < _LONGEST else set()
+            sizes |= {count - 1, count, count + 1} if count < _MAX_SIZE else set()
         for size in sorted(size for size in sizes if size >= 0):
             yield [item] * size
             yield [f"{item}{number}" if isinstance(item, str) else number for number in range(size)]
@@ -115,7 +120,7 @@ class Candidates:
                 yield _SAMPLES[name]
         lengths = {1}
         for key in ("minLength", "maxLength"):
-            if key in node.facets and node.facets[key].value < _LONGEST:
+            if key in node.facets and node.facets[key].value < _MAX_SIZE:
                 lengths |= {node.facets[key].value - 1, node.facets[key].value, node.facets[key].value + 1}
         for length in sorted(length for length in lengths if length >= 0):
             yield "x" * length
@@ -123,16 +128,16 @@ class Candidates:
 
     def _numbers(self, node: Node, depth: int) -> Iterator[Any]:
         del depth
-        points: list[float] = []
+        numbers: list[float] = []
         for key in ("minimum", "maximum"):
             if key in node.facets:
                 bound: Bound = node.facets[key].value
-                points += [bound.value, bound.value + 1, bound.value - 1, bound.value + 0.5]
+                numbers += [bound.value, bound.value + 1, bound.value - 1, bound.value + 0.5]
         step = node.facets.get("multipleOf")
         if step:
-            points += [step.value, step.value * 2, step.value * 3]
-        points += [1, 0, 2**31, 2**63, 1.5]
-        yield from (point for point in points if not node.integral or point == int(point))
+            numbers += [step.value, step.value * 2, step.value * 3]
+        numbers += [1, 0, 2**31, 2**63, 1.5]
+        yield from (number for number in numbers if not node.integral or number == int(number))
 
 
 _KINDS: dict[str, Any] = {

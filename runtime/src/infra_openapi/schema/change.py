@@ -17,8 +17,8 @@ class Mode(NamedTuple):
 
     `text` is 1 for values that are sent as text, where 1 and "1" are equal; 2 if the properties of an object
     are sent as text too; 0 otherwise. `exploded` is true for a repeatable query parameter, where a single
-    value is an array with one item. `nullless` is true if the comparison of the surrounding union has already
-    compared the value null.
+    value is an array with one item. `nullless` is true if the comparison of the enclosing union has already
+    compared whether null is allowed.
     """
 
     direction: Direction
@@ -76,7 +76,7 @@ class Change:
     mode: Mode
     facts: list[Fact] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
-    #: The limits that the comparison reached; each of them becomes a fact.
+    #: The limits that the comparison has reached; one fact lists these limits.
     limits: set[Limit] = field(default_factory=set)
 
     def fact(
@@ -92,7 +92,7 @@ class Change:
         self.facts.append(Fact(kind, self.mode.direction, base, revision, before, after, subject))
 
     def pair(self, old: Side, new: Side, name: str = "", mode: Mode | None = None) -> None:
-        """Add a pair of inner schemas, such as the schemas of a property; the pair is compared later."""
+        """Add a pair of inner schemas, such as the schemas of a property, that is compared later."""
         self.pairs.append(Pair(old, new, mode or self.mode.inner(), name))
 
     def proved(self, answer: Answer) -> bool:

@@ -1,6 +1,7 @@
 """Compare two schemas in normal form, keyword by keyword.
 
-The schemas of properties, items and other parts become pairs, which are compared later.
+The schemas inside the two schemas, such as the schemas of properties and items, become pairs that are
+compared later.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from infra_openapi.schema.object_keywords import Objects
 from infra_openapi.schema.question import composed
 from infra_openapi.schema.schemas import new_schemas, requires_composed
 
-#: The kinds of facts that are removed only if the inclusion is proved by the rules of JSON Schema (without
-#: the rules for messages).
-_POLICY = overlap.KINDS | {facts.PROPERTY_REMOVED}
+#: The harmful facts of these kinds are removed only if the inclusion is also proved by the rules of JSON
+#: Schema alone. Facts of other kinds are removed if the inclusion is proved for messages: messages contain no
+#: hidden (read-only or write-only) properties, for example.
+_STRICT_KINDS = overlap.KINDS | {facts.PROPERTY_REMOVED}
 
 
 def new_context() -> Context:
@@ -45,9 +47,9 @@ def _compare(old: Node, new: Node, change: Change, context: Context) -> None:
         _impossible(old, new, change, context, thorough=True)
         return
     annotation.compare(old, new, change, context)
-    noted = len(change.facts)
+    first_index = len(change.facts)
     _values(old, new, change, context)
-    if not _comparable(old, new) or not _refuted(change, noted, context):
+    if not _can_improve_by_proof(old, new) or not _may_harm(change, first_index, context):
         return
     if _impossible(old, new, change, context, thorough=False):
         return
@@ -58,45 +60,53 @@ def _compare(old: Node, new: Node, change: Change, context: Context) -> None:
         questions[change.mode.direction].unanswerable(sent=[sent], refused=[received], types=types)
     ):
         change.limits.clear()
-        whole = change.proved(questions[Direction.NONE].unanswerable(held=[sent], denied=[received]))
-        policy = frozenset[FactKind]() if whole else _POLICY
-        change.facts[noted:] = [f for f in change.facts[noted:] if not harms(f) or f.kind in policy]
+        proved_strictly = change.proved(
+            questions[Direction.NONE].unanswerable(held=[sent], denied=[received])
+        )
+        remaining_kinds = frozenset[FactKind]() if proved_strictly else _STRICT_KINDS
+        change.facts[first_index:] = [
+            fact for fact in change.facts[first_index:] if not harms(fact) or fact.kind in remaining_kinds
+        ]
         change.pairs[:] = [pair for pair in change.pairs if covers(pair, context) is True]
 
 
 def _impossible(old: Node, new: Node, change: Change, context: Context, *, thorough: bool) -> bool:
-    """Return whether the old or the new schema allows no value; add a fact if only one of them does.
+    """Return whether the old or the new schema allows no value.
+
+    Add a fact if only one schema allows no value.
 
     If the proof for one of the schemas ends at a limit, the result is False.
     """
     answers = [context.schemas.nothing_in(node, thorough=thorough) for node in (old, new)]
-    gone, goes = map(change.proved, answers)
+    was_impossible, is_impossible = map(change.proved, answers)
     if any(isinstance(answer, Limit) for answer in answers):
         return False
-    if gone or goes:
+    if was_impossible or is_impossible:
         change.facts.clear()
         change.pairs.clear()
-    if gone != goes:
-        change.fact(facts.BECAME_IMPOSSIBLE if goes else facts.BECAME_POSSIBLE, old.element, new.element)
-    return gone or goes
+    if was_impossible != is_impossible:
+        change.fact(
+            facts.BECAME_IMPOSSIBLE if is_impossible else facts.BECAME_POSSIBLE, old.element, new.element
+        )
+    return was_impossible or is_impossible
 
 
-def _refuted(change: Change, noted: int, context: Context) -> bool:
-    """Return whether the comparison by keywords found a harmful difference, or reached a limit.
+def _may_harm(change: Change, first_index: int, context: Context) -> bool:
+    """Return whether the comparison by keywords has added a harmful fact, or reached a limit.
 
-    Only the facts after the index `noted` are examined; the facts before it are about annotations.
+    Only the facts from the index `first_index` on are examined: the facts before it are about annotations.
     """
     return (
         bool(change.limits)
-        or any(map(harms, change.facts[noted:]))
+        or any(map(harms, change.facts[first_index:]))
         or any(covers(pair, context) is not True for pair in change.pairs)
     )
 
 
-def _comparable(old: Node, new: Node) -> bool:
+def _can_improve_by_proof(old: Node, new: Node) -> bool:
     """Return whether a proof of inclusion can give a better result than the comparison by keywords."""
-    unions = all(len(node.groups) == 1 and node.bare for node in (old, new))
-    return not unions and any(composed(node) or requires_composed(node) for node in (old, new))
+    both_only_unions = all(len(node.groups) == 1 and node.bare for node in (old, new))
+    return not both_only_unions and any(composed(node) or requires_composed(node) for node in (old, new))
 
 
 def _values(old: Node, new: Node, change: Change, context: Context) -> None:
@@ -117,20 +127,20 @@ def _members(old: Node, new: Node, change: Change, context: Context) -> None:
         # For a repeatable parameter, a single value is the same as an array with one item.
         change.fact(facts.TYPE_WIDENED, old.element, new.element, old.type_names, new.type_names)
         change.pair(old, new.items or (), "[]", change.mode.items())
-        least = new.facets.get("minItems")
-        if least and least.value > 1:
-            change.fact(facts.MIN_ITEMS_ADDED, old.element, least.element, None, least.value)
+        min_items = new.facets.get("minItems")
+        if min_items and min_items.value > 1:
+            change.fact(facts.MIN_ITEMS_ADDED, old.element, min_items.element, None, min_items.value)
         return
     if enumeration.texts(old, new, change):
         return
     shared = scalar.types(old, new, change)
-    free = enumeration.values(old, new, shared, change, context.schemas.member)
-    scalar.facets(old, new, free, change)
+    unenumerated = enumeration.values(old, new, shared, change, context.schemas.member)
+    scalar.facets(old, new, unenumerated, change)
     # Keywords for types that the schema does not allow are compared too (see `scalar.facets`).
-    either = old.types | new.types
-    if "object" in free or "object" not in either:
+    allowed_types = old.types | new.types
+    if "object" in unenumerated or "object" not in allowed_types:
         Objects(context.schemas, old, new, change).compare()
-    if "array" in free or "array" not in either:
+    if "array" in unenumerated or "array" not in allowed_types:
         array.compare(old, new, change, context)
     logic.compare(old, new, change, context)
 
@@ -140,19 +150,19 @@ def _without_shared_groups(old: Node, new: Node, context: Context) -> tuple[Node
 
     Duplicate unions inside one schema are removed too.
     """
-    first, second = _distinct(old.groups, context), _distinct(new.groups, context)
-    unmatched = list(second)
-    for group in first:
-        match = next((other for other in unmatched if _same_group(group, other, context)), None)
+    old_groups, new_groups = _distinct(old.groups, context), _distinct(new.groups, context)
+    unmatched = list(new_groups)
+    for group in old_groups:
+        match = next((candidate for candidate in unmatched if _same_group(group, candidate, context)), None)
         if match is None:
             break
         unmatched.remove(match)
-    if first and len(first) == len(second) and not unmatched:
-        first, second = (), ()
-    if len(first) != len(old.groups):
-        old = replace(old, groups=first, key=("rest", old.key, len(first)), derived=True)
-    if len(second) != len(new.groups):
-        new = replace(new, groups=second, key=("rest", new.key, len(second)), derived=True)
+    if old_groups and len(old_groups) == len(new_groups) and not unmatched:
+        old_groups, new_groups = (), ()
+    if len(old_groups) != len(old.groups):
+        old = replace(old, groups=old_groups, key=("rest", old.key, len(old_groups)), derived=True)
+    if len(new_groups) != len(new.groups):
+        new = replace(new, groups=new_groups, key=("rest", new.key, len(new_groups)), derived=True)
     return old, new
 
 
@@ -176,9 +186,12 @@ def _same_group(old: Group, new: Group, context: Context) -> bool:
 
 
 def _only_typed(old: Node, new: Node) -> bool:
-    """Return whether one of two schemas restricts only the types, while the other schema allows every value.
+    """Return whether one schema restricts nothing but the types, and the other schema allows every value.
 
     In that case, a fact about the types describes the change better than a fact about the whole schema.
     """
-    side = new if old.unrestricted else old
-    return replace(side, types=old.types | new.types, integral=False, groups=()).bare and not side.groups
+    restricted = new if old.unrestricted else old
+    return (
+        replace(restricted, types=old.types | new.types, integral=False, groups=()).bare
+        and not restricted.groups
+    )

@@ -1,7 +1,7 @@
 """Compare the enumerated values of two schemas (`enum`, `const`).
 
-Only those values count that the other keywords of the same schema allow. An enumerated value of one schema is
-compared with all keywords of the other schema.
+Enumerated values that the other keywords of the same schema exclude are ignored. Each enumerated value of one
+schema is checked against all keywords of the other schema.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from infra_openapi.schema.contradiction import allows
 from infra_openapi.schema.membership import Membership
 from infra_openapi.schema.node import Node, canonical, kind_of
 
-#: A range with at most this number of integers is shown like an enumeration, even if the other enumeration is
-#: shorter.
-_SHORT = 64
+#: A range with at most this number of integers is treated like an enumeration, even if the enumeration of the
+#: other schema has fewer values.
+_MAX_RANGE = 64
 
 
 def texts(old: Node, new: Node, change: Change) -> bool:
@@ -58,7 +58,7 @@ def _subject(values: list[Any]) -> str:
 def _as_text(node: Node) -> dict[str, Any]:
     if node.types - node.values.keys() - {"boolean"}:
         return {}
-    values = [value for listed in node.values.values() for value in listed.values()]
+    values = [value for enumerated in node.values.values() for value in enumerated.values()]
     if "boolean" in node.types - node.values.keys():
         values += [True, False]
     return {value if isinstance(value, str) else canonical(value): value for value in values}
@@ -75,43 +75,48 @@ def values(
     uncompared = set(shared)
     for name in sorted(shared):
         before, after = (
-            _possible(_listed(side, name, other), side, member) for side, other in ((old, new), (new, old))
+            _allowed_values(_listed(node, name, other), node, member)
+            for node, other in ((old, new), (new, old))
         )
         if before is None and after is None:
             continue
         uncompared.discard(name)
         old_element, new_element = _enum_element(old) or old.element, _enum_element(new) or new.element
-        if name == "string" and _spelled_out(old, before, new, after):
+        if name == "string" and _pattern_lists_values(old, before, new, after):
             continue
         if before is None:
             change.fact(facts.ENUM_ADDED, old.element, new_element, None, list((after or {}).values()))
         elif after is None:
             change.fact(facts.ENUM_REMOVED, old_element, new.element, list(before.values()), None)
-        removed, perhaps_removed = _outside(before or {}, old, new, change, member)
-        added, perhaps_added = _outside(after or {}, new, old, change, member)
+        removed, undecided_removed = _rejected(before or {}, old, new, change, member)
+        added, undecided_added = _rejected(after or {}, new, old, change, member)
         if before and after and len(before) == len(after) == len(removed) == len(added) == 1:
             change.fact(facts.CONST_CHANGED, old_element, new_element, removed[0], added[0])
             continue
         _changed(old_element, new_element, removed, added, change)
-        if perhaps_removed or perhaps_added:
-            first, second = (None if values is None else list(values.values()) for values in (before, after))
-            change.fact(facts.KEYWORD_UNDECIDED, old_element, new_element, first, second, "enum")
+        if undecided_removed or undecided_added:
+            old_values, new_values = (
+                None if values is None else list(values.values()) for values in (before, after)
+            )
+            change.fact(facts.KEYWORD_UNDECIDED, old_element, new_element, old_values, new_values, "enum")
     return frozenset(uncompared)
 
 
-def _spelled_out(old: Node, before: dict[str, Any] | None, new: Node, after: dict[str, Any] | None) -> bool:
+def _pattern_lists_values(
+    old: Node, before: dict[str, Any] | None, new: Node, after: dict[str, Any] | None
+) -> bool:
     """Return whether the pattern of one schema matches exactly the enumerated values of the other schema."""
-    side, texts, listing = (old, after, new) if before is None else (new, before, old)
-    strings = [value for value in (texts or {}).values() if isinstance(value, str)]
+    with_pattern, enumerated, with_enum = (old, after, new) if before is None else (new, before, old)
+    strings = [value for value in (enumerated or {}).values() if isinstance(value, str)]
     return (
         (before is None or after is None)
-        and text_patterns.listed(side, strings)
-        and all(allows(side, text) for text in strings)
-        and side.formats.keys() == listing.formats.keys()
+        and text_patterns.match_exactly(with_pattern, strings)
+        and all(allows(with_pattern, text) for text in strings)
+        and with_pattern.formats.keys() == with_enum.formats.keys()
     )
 
 
-def _listed(node: Node, name: str, other: Node) -> dict[str, Any] | None:
+def _listed(node: Node, name: str, other_node: Node) -> dict[str, Any] | None:
     """Return the enumerated values that a schema has for the type `name`.
 
     If the schema allows a short range of integers, the integers in this range are returned like enumerated
@@ -120,41 +125,43 @@ def _listed(node: Node, name: str, other: Node) -> dict[str, Any] | None:
     if name in node.values:
         return dict(node.values[name])
     low, high = node.facets.get("minimum"), node.facets.get("maximum")
-    if name != "number" or name not in other.values or not (node.integral and low and high):
+    if name != "number" or name not in other_node.values or not (node.integral and low and high):
         return None
     step = Fraction(str(node.facets["multipleOf"].value)).numerator if "multipleOf" in node.facets else 1
     start, end = -(-low.value.value // step) * step, high.value.value
     # A longer range has numbers that the enumeration of the other schema does not contain.
-    if (end - start) // step >= max(_SHORT, len(other.values[name])):
+    if (end - start) // step >= max(_MAX_RANGE, len(other_node.values[name])):
         return None
     return {canonical(number): number for number in range(start, end + 1, step) if allows(node, number)}
 
 
-def _possible(listed: dict[str, Any] | None, node: Node, member: Membership) -> dict[str, Any] | None:
+def _allowed_values(
+    enumerated: dict[str, Any] | None, node: Node, member: Membership
+) -> dict[str, Any] | None:
     """Return those enumerated values of a schema that the other keywords of the schema allow."""
-    if listed is None:
+    if enumerated is None:
         return None
-    return {text: value for text, value in listed.items() if member.holds(node, value) is not False}
+    return {text: value for text, value in enumerated.items() if member.holds(node, value) is not False}
 
 
-def _outside(
-    listed: dict[str, Any], own: Node, other: Node, change: Change, member: Membership
+def _rejected(
+    enumerated: dict[str, Any], node: Node, other_node: Node, change: Change, member: Membership
 ) -> tuple[list[Any], list[Any]]:
-    """Return the values in `listed` that `other` rejects, and those for which this cannot be decided.
+    """Return the values in `enumerated` that `other_node` rejects, and the undecided values.
 
-    `listed` contains the enumerated values of the schema `own`.
+    `enumerated` contains the enumerated values of the schema `node`.
     """
-    # A format that both schemas have cannot reject a value of `own`.
-    formats = {name: element for name, element in other.formats.items() if name not in own.formats}
-    other = replace(other, formats=formats)
+    # A format that both schemas have does not reject values of `node`.
+    formats = {name: element for name, element in other_node.formats.items() if name not in node.formats}
+    other_node = replace(other_node, formats=formats)
     removed: list[Any] = []
-    perhaps: list[Any] = []
-    for text, value in listed.items():
-        as_text = change.mode.text and kind_of(value) not in other.types and "string" in other.types
-        answer = member.holds(other, text if as_text else value)
+    undecided: list[Any] = []
+    for text, value in enumerated.items():
+        as_text = change.mode.text and kind_of(value) not in other_node.types and "string" in other_node.types
+        answer = member.holds(other_node, text if as_text else value)
         if answer is not True:
-            (perhaps if answer is None else removed).append(value)
-    return removed, perhaps
+            (undecided if answer is None else removed).append(value)
+    return removed, undecided
 
 
 def by_values(

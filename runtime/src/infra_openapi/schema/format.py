@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: Format → the formats that include it.
+#: Format → the formats that include this format.
 WIDER: dict[str, frozenset[str]] = {
     "int8": frozenset({"int16", "int32", "int64", "float", "double"}),
     "int16": frozenset({"int32", "int64", "float", "double"}),

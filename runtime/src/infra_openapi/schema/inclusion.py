@@ -32,7 +32,7 @@ class Results:
 
     changes: dict[Hashable, Change] = field(default_factory=dict)
     #: Pair → whether it is proved that no difference between its schemas breaks clients. If the pair is in
-    #: `assumed`, the answer True can still become wrong.
+    #: `assumed`, the answer True can depend on an assumption that is not proved yet.
     answers: dict[Hashable, Answer] = field(default_factory=dict)
     #: The pairs with the answer True that can depend on an assumption, in the order of the answers.
     assumed: list[Hashable] = field(default_factory=list)
@@ -65,10 +65,10 @@ def change(pair: Pair, context: Context) -> Change:
     if context.proving and not independent:
         return context.compare(old, new, pair.mode, context)
     key = (old.key, new.key, pair.mode)
-    made = context.results.changes.get(key)
-    if made is None:
-        made = context.results.changes[key] = context.compare(old, new, pair.mode, context)
-    return made
+    result = context.results.changes.get(key)
+    if result is None:
+        result = context.results.changes[key] = context.compare(old, new, pair.mode, context)
+    return result
 
 
 def _depends_on_proofs(node: Node) -> bool:
@@ -89,36 +89,36 @@ def covers(pair: Pair, context: Context) -> Answer:
         return answer
     if context.depth > PROOF_DEPTH.number:
         return PROOF_DEPTH
-    mark = len(results.assumed)
+    assumed_count = len(results.assumed)
     results.answers[key] = True
     results.assumed.append(key)
     answer = _proof(pair, replace(context, depth=context.depth + 1))
     if answer is not True:
         # The answers that were found while the answer for this pair was assumed to be True can depend on this
         # assumption.
-        for assumed in results.assumed[mark:]:
+        for assumed in results.assumed[assumed_count:]:
             del results.answers[assumed]
-        del results.assumed[mark:]
+        del results.assumed[assumed_count:]
         results.answers[key] = answer
     return answer
 
 
 def _proof(pair: Pair, context: Context) -> Answer:
-    made = change(pair, context)
-    if any(map(harms, made.facts)):
-        return min(made.limits, default=False)
-    for part in made.pairs:
-        answer = covers(part, context)
+    result = change(pair, context)
+    if any(map(harms, result.facts)):
+        return min(result.limits, default=False)
+    for inner_pair in result.pairs:
+        answer = covers(inner_pair, context)
         if answer is not True:
             return answer
     return True
 
 
 def harms(fact: Fact) -> bool:
-    """Return whether a fact disproves inclusion: it is a warning or breaking, or a property was removed.
+    """Return whether a fact disproves inclusion: its level is warning or breaking, or a property was removed.
 
-    A removed property disproves inclusion although it is only information, because an object with fewer
-    properties is a different alternative.
+    A removed property has the level info, but still disproves inclusion: an object with fewer properties is
+    another alternative of a union.
     """
     if fact.kind is facts.PROPERTY_REMOVED:
         return True

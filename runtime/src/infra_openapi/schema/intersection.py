@@ -12,129 +12,138 @@ from infra_openapi.schema import pattern as expression
 from infra_openapi.schema.node import Facet, Node, Term, narrower_end
 
 
-def intersection(one: Node, other: Node, key: Hashable) -> Node:
+def intersection(first: Node, second: Node, key: Hashable) -> Node:
     """Return the intersection of two schemas: a schema that allows the values that both schemas allow.
 
     Each part of the result keeps the element of the document that defines the part.
     """
-    types = one.types & other.types
-    integral = one.integral or other.integral
-    values = _values(one, other, types)
+    types = first.types & second.types
+    integral = first.integral or second.integral
+    values = _values(first, second, types)
     # A type is removed if no value of this type remains.
-    types = types - {name for name, left in values.items() if not left}
+    types = types - {name for name, remaining in values.items() if not remaining}
     return Node(
         key=key,
-        elements=(*one.elements, *(element for element in other.elements if element not in one.elements)),
-        parts=tuple(dict.fromkeys((*(one.parts or one.elements), *(other.parts or other.elements)))),
+        elements=(
+            *first.elements,
+            *(element for element in second.elements if element not in first.elements),
+        ),
+        parts=tuple(dict.fromkeys((*(first.parts or first.elements), *(second.parts or second.elements)))),
         types=types,
         integral=integral,
-        values={name: left for name, left in values.items() if left},
-        facets=_facets(one.facets, other.facets),
-        patterns={**one.patterns, **other.patterns},
-        formats={**one.formats, **other.formats},
-        properties=_properties(one, other),
-        required={**other.required, **one.required},
-        pattern_properties=_terms(one.pattern_properties, other.pattern_properties),
-        additional=_joined(one.additional, other.additional),
-        unevaluated=_joined(one.unevaluated, other.unevaluated),
-        names=_joined(one.names, other.names),
+        values={name: remaining for name, remaining in values.items() if remaining},
+        facets=_facets(first.facets, second.facets),
+        patterns={**first.patterns, **second.patterns},
+        formats={**first.formats, **second.formats},
+        properties=_properties(first, second),
+        required={**second.required, **first.required},
+        pattern_properties=_terms(first.pattern_properties, second.pattern_properties),
+        additional=_joined(first.additional, second.additional),
+        unevaluated=_joined(first.unevaluated, second.unevaluated),
+        names=_joined(first.names, second.names),
         dependent={
-            **other.dependent,
+            **second.dependent,
             **{
-                name: (needs | other.dependent[name][0] if name in other.dependent else needs, element)
-                for name, (needs, element) in one.dependent.items()
+                name: (needs | second.dependent[name][0] if name in second.dependent else needs, element)
+                for name, (needs, element) in first.dependent.items()
             },
         },
-        dependent_schemas=_terms(one.dependent_schemas, other.dependent_schemas),
-        prefix=_prefix(one, other),
-        items=_joined(one.items, other.items),
-        contains=(*one.contains, *(clause for clause in other.contains if clause not in one.contains)),
-        groups=(*one.groups, *(group for group in other.groups if group not in one.groups)),
-        negations=(*one.negations, *(term for term in other.negations if term not in one.negations)),
+        dependent_schemas=_terms(first.dependent_schemas, second.dependent_schemas),
+        prefix=_prefix(first, second),
+        items=_joined(first.items, second.items),
+        contains=(*first.contains, *(clause for clause in second.contains if clause not in first.contains)),
+        groups=(*first.groups, *(group for group in second.groups if group not in first.groups)),
+        negations=(*first.negations, *(term for term in second.negations if term not in first.negations)),
         conditions=(
-            *one.conditions,
-            *(condition for condition in other.conditions if condition not in one.conditions),
+            *first.conditions,
+            *(condition for condition in second.conditions if condition not in first.conditions),
         ),
-        opaque={**other.opaque, **one.opaque},
-        notes={**other.notes, **one.notes},
-        type_element=one.type_element or other.type_element,
+        opaque={**second.opaque, **first.opaque},
+        notes={**second.notes, **first.notes},
+        type_element=first.type_element or second.type_element,
     )
 
 
-def joined(one: Term, other: Term) -> Term:
+def joined(first: Term, second: Term) -> Term:
     """Return the intersection of two terms (tuples of schemas that must all match), without duplicates."""
-    return (*one, *(element for element in other if not any(_same_place(element, known) for known in one)))
+    return (
+        *first,
+        *(element for element in second if not any(_same_location(element, known) for known in first)),
+    )
 
 
-def _same_place(one: Any, other: Any) -> bool:
-    return (one.document, one.file, one.pointer) == (other.document, other.file, other.pointer)
+def _same_location(first: Any, second: Any) -> bool:
+    return (first.document, first.file, first.pointer) == (second.document, second.file, second.pointer)
 
 
-def _joined(one: Term | None, other: Term | None) -> Term | None:
-    if one is None or other is None:
-        return one if other is None else other
-    return joined(one, other)
+def _joined(first: Term | None, second: Term | None) -> Term | None:
+    if first is None or second is None:
+        return first if second is None else second
+    return joined(first, second)
 
 
-def _terms(one: Mapping[str, Term], other: Mapping[str, Term]) -> dict[str, Term]:
+def _terms(first: Mapping[str, Term], second: Mapping[str, Term]) -> dict[str, Term]:
     return {
-        name: joined(one[name], other[name])
-        if name in one and name in other
-        else one.get(name) or other[name]
-        for name in {**one, **other}
+        name: joined(first[name], second[name])
+        if name in first and name in second
+        else first.get(name) or second[name]
+        for name in {**first, **second}
     }
 
 
-def _values(one: Node, other: Node, types: frozenset[str]) -> dict[str, dict[str, Any]]:
+def _values(first: Node, second: Node, types: frozenset[str]) -> dict[str, dict[str, Any]]:
     values: dict[str, dict[str, Any]] = {}
     for name in types:
-        if name in one.values and name in other.values:
+        if name in first.values and name in second.values:
             values[name] = {
-                text: value for text, value in one.values[name].items() if text in other.values[name]
+                text: value for text, value in first.values[name].items() if text in second.values[name]
             }
-        elif name in one.values or name in other.values:
-            values[name] = dict(one.values.get(name) or other.values[name])
+        elif name in first.values or name in second.values:
+            values[name] = dict(first.values.get(name) or second.values[name])
     return values
 
 
-def _facets(one: Mapping[str, Facet], other: Mapping[str, Facet]) -> dict[str, Facet]:
-    facets = dict(one)
-    for name, facet in other.items():
-        facets[name] = _narrower(name, one[name], facet) if name in one else facet
+def _facets(first: Mapping[str, Facet], second: Mapping[str, Facet]) -> dict[str, Facet]:
+    facets = dict(first)
+    for name, facet in second.items():
+        facets[name] = _narrower(name, first[name], facet) if name in first else facet
     return facets
 
 
-def _narrower(name: str, one: Facet, other: Facet) -> Facet:
+def _narrower(name: str, first: Facet, second: Facet) -> Facet:
     if name == "multipleOf":
-        step = multiple(one.value, other.value)
-        return one if step == one.value else Facet(value=step, element=other.element)
+        step = multiple(first.value, second.value)
+        return first if step == first.value else Facet(value=step, element=second.element)
     if name in {"minimum", "maximum"}:
-        return one if narrower_end(name, one.value, other.value) else other
+        return first if narrower_end(name, first.value, second.value) else second
     if name == "enum":
-        return one if len(one.value) <= len(other.value) else other
+        return first if len(first.value) <= len(second.value) else second
     if name.startswith("min"):
-        return one if one.value >= other.value else other
-    return one if one.value <= other.value else other
+        return first if first.value >= second.value else second
+    return first if first.value <= second.value else second
 
 
-def multiple(one: float, other: float) -> float:
+def multiple(first: float, second: float) -> float:
     """Return the smallest number that is a multiple of both numbers."""
-    first, second = Fraction(str(one)), Fraction(str(other))
+    first_fraction, second_fraction = Fraction(str(first)), Fraction(str(second))
     step = Fraction(
-        lcm(first.numerator * second.denominator, second.numerator * first.denominator),
-        first.denominator * second.denominator,
+        lcm(
+            first_fraction.numerator * second_fraction.denominator,
+            second_fraction.numerator * first_fraction.denominator,
+        ),
+        first_fraction.denominator * second_fraction.denominator,
     )
     if step.denominator == 1:
         return step.numerator
-    # If the result is too large for a float, one of the two numbers is kept.
-    return float(step) if step < sys.float_info.max else one
+    # If the result is too large for a float, the first number is returned.
+    return float(step) if step < sys.float_info.max else first
 
 
-def _properties(one: Node, other: Node) -> dict[str, Term]:
+def _properties(first: Node, second: Node) -> dict[str, Term]:
     properties: dict[str, Term] = {}
-    for name in {**one.properties, **other.properties}:
-        left, right = declared(one, name), declared(other, name)
-        properties[name] = joined(left, right)
+    for name in {**first.properties, **second.properties}:
+        first_term, second_term = declared(first, name), declared(second, name)
+        properties[name] = joined(first_term, second_term)
     return properties
 
 
@@ -154,10 +163,10 @@ def declared(node: Node, name: str) -> Term:
     return schemas
 
 
-def _prefix(one: Node, other: Node) -> tuple[Term, ...]:
+def _prefix(first: Node, second: Node) -> tuple[Term, ...]:
     prefix = []
-    for index in range(max(len(one.prefix), len(other.prefix))):
-        left = one.prefix[index] if index < len(one.prefix) else one.items or ()
-        right = other.prefix[index] if index < len(other.prefix) else other.items or ()
-        prefix.append(joined(left, right))
+    for index in range(max(len(first.prefix), len(second.prefix))):
+        first_term = first.prefix[index] if index < len(first.prefix) else first.items or ()
+        second_term = second.prefix[index] if index < len(second.prefix) else second.items or ()
+        prefix.append(joined(first_term, second_term))
     return tuple(prefix)

@@ -17,7 +17,7 @@ from infra_openapi.schema.node import (
 )
 
 _OPAQUE = ("unevaluatedItems", "propertyDependencies", "contentEncoding", "contentMediaType", "contentSchema")
-_LOOKS_AT_ITEMS = frozenset(
+_ITEM_KEYWORDS = frozenset(
     {"items", "contains", "allOf", "anyOf", "oneOf", "not", "if", "dependentSchemas", "$ref", "$dynamicRef"}
 )
 #: Frequent patterns that match every string.
@@ -60,9 +60,9 @@ def facets(element: Element, integral: bool) -> dict[str, Facet]:
     """Return those keywords of a schema that have a number or a boolean as value, such as `maximum`."""
     raw = element.raw
     limits: dict[str, Facet] = {}
-    for name, (_, nothing) in COUNTS.items():
+    for name, (_, no_effect) in COUNTS.items():
         value = _count(raw, name)
-        if value not in {None, nothing} and not name.endswith("Contains"):
+        if value not in {None, no_effect} and not name.endswith("Contains"):
             limits[name] = Facet(value=value, element=element)
     for name, strict in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         bound = _bound(raw, name, strict)
@@ -73,31 +73,34 @@ def facets(element: Element, integral: bool) -> dict[str, Facet]:
         limits["multipleOf"] = Facet(value=step, element=element)
     if raw.get("uniqueItems") is True:
         limits["uniqueItems"] = Facet(value=True, element=element)
-    if _everything(raw.get("contains")):
+    if _allows_everything(raw.get("contains")):
         # Every item matches the schema in `contains`, so only the number of items is restricted.
-        least, most = _contained(raw)
-        if least > limits.get("minItems", Facet(value=0, element=element)).value:
-            limits["minItems"] = Facet(value=least, element=element)
-        if most is not None and most < limits.get("maxItems", Facet(value=math.inf, element=element)).value:
-            limits["maxItems"] = Facet(value=most, element=element)
+        minimum, maximum = _contains_counts(raw)
+        if minimum > limits.get("minItems", Facet(value=0, element=element)).value:
+            limits["minItems"] = Facet(value=minimum, element=element)
+        if (
+            maximum is not None
+            and maximum < limits.get("maxItems", Facet(value=math.inf, element=element)).value
+        ):
+            limits["maxItems"] = Facet(value=maximum, element=element)
     return limits
 
 
 def contains(element: Element) -> tuple[Containment, ...]:
-    """Return the keyword `contains` of a schema, with its minimum and maximum number of matching items.
+    """Return the schema in `contains`, with the minimum and maximum number of matching items.
 
     The result is an empty tuple if `contains` is missing or has no effect.
     """
     inner = element.child("contains")
-    least, most = _contained(element.raw)
-    if inner is None or _everything(inner.raw) or (least == 0 and most is None):
+    minimum, maximum = _contains_counts(element.raw)
+    if inner is None or _allows_everything(inner.raw) or (minimum == 0 and maximum is None):
         return ()
-    return (Containment(term=(inner,), least=least, most=most, element=element),)
+    return (Containment(term=(inner,), minimum=minimum, maximum=maximum, element=element),)
 
 
-def _contained(raw: dict[str, Any]) -> tuple[int, int | None]:
-    least, most = _count(raw, "minContains"), _count(raw, "maxContains")
-    return 1 if least is None else least, most
+def _contains_counts(raw: dict[str, Any]) -> tuple[int, int | None]:
+    minimum, maximum = _count(raw, "minContains"), _count(raw, "maxContains")
+    return 1 if minimum is None else minimum, maximum
 
 
 def _count(raw: dict[str, Any], name: str) -> int | None:
@@ -108,16 +111,16 @@ def _count(raw: dict[str, Any], name: str) -> int | None:
     value: Any = raw.get(name)
     if not _number(value):
         return None
-    whole: int = math.ceil(value) if name.startswith("min") else math.floor(value)
-    return max(0, whole) if name.startswith("min") else whole
+    rounded: int = math.ceil(value) if name.startswith("min") else math.floor(value)
+    return max(0, rounded) if name.startswith("min") else rounded
 
 
-def _everything(raw: Any) -> bool:
+def _allows_everything(raw: Any) -> bool:
     return raw is True or raw == {}
 
 
 def _bound(raw: dict[str, Any], name: str, strict: str) -> Bound | None:
-    """Return the lower or upper bound of a number, from `minimum` and `exclusiveMinimum` or the maximums.
+    """Return the lower bound of a number (`minimum`, `exclusiveMinimum`) or the upper bound (`maximum`, …).
 
     In OpenAPI 3.0, `exclusiveMinimum` and `exclusiveMaximum` are booleans; in 3.1, they are numbers.
     """
@@ -155,15 +158,15 @@ def schema(element: Element, key: str) -> Term | None:
 
 def items(element: Element) -> Term | None:
     """Return the schema of those array items that follow the items of `prefixItems`."""
-    if _leaves_items(element.raw):
+    if _unevaluated_means_items(element.raw):
         return schema(element, "unevaluatedItems")
     # In JSON Schema before 2020-12, an array under `items` has the meaning of `prefixItems`.
     return schema(element, "additionalItems" if isinstance(element.raw.get("items"), list) else "items")
 
 
-def _leaves_items(raw: dict[str, Any]) -> bool:
+def _unevaluated_means_items(raw: dict[str, Any]) -> bool:
     """Return whether `unevaluatedItems` has the effect of `items`: no other keyword applies to items."""
-    return "unevaluatedItems" in raw and _LOOKS_AT_ITEMS.isdisjoint(raw)
+    return "unevaluatedItems" in raw and _ITEM_KEYWORDS.isdisjoint(raw)
 
 
 def prefix(element: Element) -> tuple[Term, ...]:
@@ -172,8 +175,8 @@ def prefix(element: Element) -> tuple[Term, ...]:
     return tuple((schema,) for schema in element.items(key))
 
 
-def named(element: Element, key: str) -> dict[str, Term]:
-    """Return the schemas in the object under a keyword, such as `properties`, by their keys."""
+def schemas_by_name(element: Element, key: str) -> dict[str, Term]:
+    """Return the schemas in the object under a keyword, such as `properties`, as a dictionary by name."""
     if key not in element.raw:
         return {}
     return {name: (schema,) for name, schema in element.mapping(key).items()}
@@ -181,7 +184,7 @@ def named(element: Element, key: str) -> dict[str, Term]:
 
 def required(element: Element) -> dict[str, Element]:
     """Return the names of the required properties of a schema, each with the element of `required`."""
-    # A boolean `required` is a keyword for parameters and has no effect in schemas.
+    # A boolean `required` is a keyword of parameters; it has no effect in schemas.
     names = element.raw.get("required")
     return (
         {name: element for name in names if isinstance(name, str) and name} if isinstance(names, list) else {}
@@ -206,7 +209,7 @@ def formats(element: Element) -> dict[str, Element]:
 def opaque(element: Element) -> dict[str, Facet]:
     """Return those keywords of a schema that the comparison does not interpret."""
     names = [name for name in _OPAQUE if name in element.raw]
-    if _leaves_items(element.raw):
+    if _unevaluated_means_items(element.raw):
         names.remove("unevaluatedItems")
     if "format" not in element.raw and formats(element):
         names = [name for name in names if element.raw[name] not in {"base64", "application/octet-stream"}]
@@ -214,29 +217,32 @@ def opaque(element: Element) -> dict[str, Facet]:
 
 
 def dependent(element: Element) -> dict[str, tuple[frozenset[str], Element]]:
-    """Return the content of `dependentRequired` by the name of a property.
+    """Return the content of `dependentRequired` as a dictionary: the name of a property → required names.
 
-    The value for a property contains the names of the properties that are required if the property is
-    present.
+    An object that contains the property must also contain the properties with the required names.
     """
     required: dict[str, tuple[frozenset[str], Element]] = {}
     for key in ("dependentRequired", "dependencies", "dependentSchemas"):
         for name, schema in element.mapping(key).items():
-            needs = schema.raw if isinstance(schema.raw, list) else _only_required(schema.raw)
-            if needs is not None:
-                earlier = required[name][0] if name in required else frozenset()
+            required_names = schema.raw if isinstance(schema.raw, list) else _only_required(schema.raw)
+            if required_names is not None:
+                earlier_names = required[name][0] if name in required else frozenset()
                 required[name] = (
-                    earlier
-                    | {name_of_property for name_of_property in needs if isinstance(name_of_property, str)},
+                    earlier_names
+                    | {
+                        name_of_property
+                        for name_of_property in required_names
+                        if isinstance(name_of_property, str)
+                    },
                     schema,
                 )
     return required
 
 
 def dependent_schemas(element: Element) -> dict[str, Term]:
-    """Return the content of `dependentSchemas` by the name of a property.
+    """Return the content of `dependentSchemas` as a dictionary: the name of a property → a schema.
 
-    The schema for a property applies to an object that contains the property.
+    The schema applies to an object that contains the property.
     """
     schemas: dict[str, Term] = {}
     for key in ("dependentSchemas", "dependencies"):
@@ -256,7 +262,7 @@ def _only_required(raw: Any) -> list[Any] | None:
 def excluded(element: Element) -> frozenset[str]:
     """Return the types that the keyword `not` of a schema excludes completely."""
     raw = element.raw.get("not")
-    if _everything(raw):
+    if _allows_everything(raw):
         return ALL_TYPES
     if not isinstance(raw, dict) or raw.keys() != {"type"}:
         return frozenset()
@@ -272,8 +278,8 @@ def doubly_negated(element: Element) -> list[Element]:
     inner = element.child("not")
     if inner is None or not isinstance(inner.raw, dict) or inner.raw.keys() != {"not"}:
         return []
-    meant = inner.child("not")
-    return [] if meant is None else [meant]
+    inner_schema = inner.child("not")
+    return [] if inner_schema is None else [inner_schema]
 
 
 def negations(element: Element) -> tuple[Term, ...]:
@@ -283,11 +289,11 @@ def negations(element: Element) -> tuple[Term, ...]:
     """
     inner = element.child("not")
     if inner is None or inner.raw is False or excluded(element) or doubly_negated(element):
-        # `integer` together with other types does not exclude a whole type.
-        named = (
+        # `not` with the type `integer` does not exclude all numbers.
+        excludes_integer = (
             inner is not None and isinstance(inner.raw, dict) and "integer" in (inner.raw.get("type") or ())
         )
-        return ((inner,),) if inner is not None and named else ()
+        return ((inner,),) if inner is not None and excludes_integer else ()
     return ((inner,),)
 
 

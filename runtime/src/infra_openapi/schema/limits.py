@@ -1,7 +1,7 @@
 """The limits of the comparison, and the answer of a proof that can end at a limit.
 
-A proof that ends at a limit proves nothing. The comparison then adds a fact that names the limit, so a
-reached limit is always a warning in the report.
+A proof that ends at a limit proves nothing. The comparison then adds a fact that names the limit. By default,
+this fact is a warning in the report.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 
 class Limit(NamedTuple):
-    """The maximum number of something that is counted."""
+    """A limit of the comparison: the maximum number, and the noun phrase for what is counted."""
 
     number: int
     counted: str
@@ -19,19 +19,20 @@ class Limit(NamedTuple):
         return f"{self.number:,} {self.counted}"
 
 
-#: Whether something is proved; a limit if the proof was stopped because it is too large.
+#: The result of a proof: whether the statement is proved, or the limit at which the proof was stopped.
 Answer: TypeAlias = bool | Limit
 
 #: The limits of one search for a value.
 STEPS: Final = Limit(3000, "steps in the search for a value")
 VALUE_DEPTH: Final = Limit(24, "levels of properties and items in the search for a value")
-#: The limit that is reported if the search exceeds Python's recursion limit. The search for a value with few
-#: levels can exceed that limit too, if the value must satisfy many conditions.
+#: The limit that is reported if the search exceeds Python's recursion limit. This is possible below
+#: `VALUE_DEPTH` if the value must satisfy many conditions.
 STACK: Final = Limit(1000, "nested calls in the search for a value")
 #: The depth of nested pairs in a proof that one schema includes another schema.
 PROOF_DEPTH: Final = Limit(60, "levels of schemas in the proof that one schema includes another schema")
-#: The number of searches for one pair of unions: for values that two alternatives of a `oneOf` allow.
-OVERLAPS: Final = Limit(2000, "questions whether two alternatives of `oneOf` allow the same value")
+#: The number of searches in the comparison of two unions. Each search looks for a value that two alternatives
+#: of a `oneOf` allow.
+OVERLAPS: Final = Limit(2000, "searches for a value that two alternatives of `oneOf` allow")
 #: A schema with several unions has one alternative for each combination of the unions' alternatives.
 COMBINATIONS: Final = Limit(256, "combinations of the alternatives of several unions")
 #: Limits of regular expressions: the states of one automaton, and of a search in several automata.

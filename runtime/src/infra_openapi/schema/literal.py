@@ -1,4 +1,4 @@
-"""The parts of a question (see the module `question`): schemas, each with its role."""
+"""The literals of a question (see the module `question`): schemas, each with its role."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 from infra_openapi.finding import Direction
 from infra_openapi.schema.node import Node, Term
 
-#: The answer if it is proved that no value exists; it is not equal to any JSON value.
+#: The result of a search if it is proved that no value exists. The object is not equal to any JSON value.
 NOTHING: Final = object()
 
 
 class Role(enum.IntEnum):
-    """Whether a schema must allow or must refuse the value that the search looks for."""
+    """Whether a schema must allow or must reject the value that is searched."""
 
     #: The schema allows the value. The schema also describes each property of the value that another schema
     #: describes.
@@ -35,7 +35,7 @@ class Role(enum.IntEnum):
 class Literal(NamedTuple):
     """A schema, and its role in the search for a value.
 
-    A value fits a literal if the schema allows or refuses the value, as the role requires.
+    A value fits a literal if the schema allows or rejects the value, as the role requires.
     """
 
     node: Node
@@ -59,11 +59,11 @@ class Search(Protocol):
         ...
 
     def step(self, count: int = 1, /) -> None:
-        """Count steps of the search. Raises an error if the search needs too many steps."""
+        """Count `count` steps of the search. Raises an error if the search needs too many steps."""
         ...
 
 
-def limit(node: Node, name: str, nothing: float) -> float:
-    """Return the value of the keyword `name`, such as `maxItems`; `nothing` if the keyword is missing."""
+def limit(node: Node, name: str, default: float) -> float:
+    """Return the value of the keyword `name`, such as `maxItems`; `default` if the keyword is missing."""
     facet = node.facets.get(name)
-    return nothing if facet is None else float(facet.value)
+    return default if facet is None else float(facet.value)

@@ -16,7 +16,7 @@ from infra_openapi.schema.pairing import Relation, content_key, paired
 
 T = TypeVar("T")
 #: Keywords whose effect depends on other keywords.
-_LEANING = frozenset({"unevaluatedItems", "contentSchema", "$dynamicRef", "propertyDependencies"})
+_CONTEXT_DEPENDENT = frozenset({"unevaluatedItems", "contentSchema", "$dynamicRef", "propertyDependencies"})
 _BARE = Node(key=(), elements=())
 _STRICT = Mode(Direction.REQUEST)
 _NOT = {"narrowed": facts.NOT_NARROWED, "widened": facts.NOT_WIDENED, "changed": facts.NOT_CHANGED}
@@ -41,15 +41,15 @@ def _negations(old: Node, new: Node, change: Change, context: Context) -> None:
         lambda term: content_key(context.schemas.equality, term),
         _relations(_itself, context),
     )
-    for first, second in pairs:
-        word = _inclusion(first, second, change, context)
+    for old_term, new_term in pairs:
+        word = _inclusion(old_term, new_term, change, context)
         if word != "same":
             kind = {"wider": facts.NOT_NARROWED, "narrower": facts.NOT_WIDENED}.get(word)
             # Only the values that this keyword rejects are compared, without the other keywords of the
             # schema.
-            old_part, new_part = (replace(_BARE, negations=(term,)) for term in (first, second))
+            old_part, new_part = (replace(_BARE, negations=(term,)) for term in (old_term, new_term))
             kind = kind or _NOT[_harm(old, new, old_part, new_part, change, context)]
-            change.fact(kind, first[0], second[0])
+            change.fact(kind, old_term[0], new_term[0])
     for term in removed:
         if _can_apply(term, new, change, context):
             change.fact(facts.NOT_REMOVED, term[0], new.element)
@@ -63,9 +63,9 @@ def _relations(
 ) -> tuple[Relation[T], Relation[T], Relation[T], Relation[T]]:
     """Return four functions that compare an old and a new part, from the closest to the weakest relation.
 
-    The first function returns true if both parts have the same content, the second one if both parts allow
-    the same values, the third one if one of the parts includes the other part. The fourth function always
-    returns true.
+    The first function returns true if both parts have the same content, the second function if both parts
+    allow the same values, and the third function if one part includes the other part. The fourth function
+    always returns true.
     """
 
     def content(old: T, new: T) -> bool:
@@ -88,23 +88,23 @@ def _can_apply(term: Term, node: Node, change: Change, context: Context) -> bool
     return bool(change.mode.text or context.schemas.node(term).types & node.types)
 
 
-def _harm(old: Node, new: Node, first: Node, second: Node, change: Change, context: Context) -> str:
+def _harm(old: Node, new: Node, old_part: Node, new_part: Node, change: Change, context: Context) -> str:
     """Return the effect of a change: `narrowed` for requests, `widened` for responses, or `changed`.
 
     The result is `changed` if no example value proves that the change breaks clients.
     """
     request = change.mode.direction is Direction.REQUEST
-    sides = (old, second) if request else (first, new)
-    if context.proving or context.schemas.example(*sides, change.mode.direction) is NOTHING:
+    pair = (old, new_part) if request else (old_part, new)
+    if context.proving or context.schemas.example(*pair, change.mode.direction) is NOTHING:
         return "changed"
     return "narrowed" if request else "widened"
 
 
 def _inclusion(old: Term, new: Term, change: Change, context: Context) -> str:
-    """Return how the values of the new schema differ from the values of the old schema.
+    """Return how the values that the new schema allows differ from the values that the old schema allows.
 
-    The result is `same`, `wider` (the new schema allows more values), `narrower` (it allows fewer values) or
-    `other` (none of these is proved).
+    The result is `same`, `wider` (the new schema allows more values), `narrower` (the new schema allows fewer
+    values) or `other` (no other result is proved).
     """
     forth, back = (
         change.proved(covers(Pair(first, second, _STRICT), context))
@@ -116,13 +116,13 @@ def _inclusion(old: Term, new: Term, change: Change, context: Context) -> str:
 def _conditions(old: Node, new: Node, change: Change, context: Context) -> None:
     """Compare the conditions (`if` with `then` and `else`) of both schemas.
 
-    If the `if` of both schemas allow the same values, `then` and `else` are compared. If only `if` differs,
-    the two `if` are compared.
+    If both `if` schemas allow the same values, the `then` and `else` schemas are compared. If only the `if`
+    schemas differ, the effect of their difference is determined.
     """
     same_term = context.schemas.same_term
 
-    def same(one: Condition, other: Condition) -> bool:
-        parts = (one.when, other.when), (one.then, other.then), (one.otherwise, other.otherwise)
+    def same(first: Condition, second: Condition) -> bool:
+        parts = (first.when, second.when), (first.then, second.then), (first.otherwise, second.otherwise)
         return all(same_term(*part) for part in parts)
 
     pairs, removed, added = paired(
@@ -141,8 +141,8 @@ def _conditions(old: Node, new: Node, change: Change, context: Context) -> None:
             continue
         word = _reworded(first, second, word, context)
         if word == "changed":
-            one, other = (replace(_BARE, conditions=(condition,)) for condition in (first, second))
-            word = _harm(old, new, one, other, change, context)
+            old_part, new_part = (replace(_BARE, conditions=(condition,)) for condition in (first, second))
+            word = _harm(old, new, old_part, new_part, change, context)
         change.fact(_CONDITION[word], first.element, second.element)
     for condition in removed:
         if condition.otherwise or _can_apply(condition.when, new, change, context):
@@ -163,8 +163,8 @@ def _when(condition: Condition) -> Term:
 def _reworded(old: Condition, new: Condition, word: str, context: Context) -> str:
     """Return the effect of a changed `if`: `narrowed`, `widened` or `changed`.
 
-    `word` is the result of `_inclusion` for the two `if`. With a `then`, an `if` that matches more values
-    restricts more values.
+    `word` is the result of `_inclusion` for the two `if` schemas. If `if` matches more values, `then`
+    restricts more values, and `else` restricts fewer values.
     """
     same = context.schemas.same_term
     then = not old.otherwise and not new.otherwise and same(old.then, new.then)
@@ -178,13 +178,13 @@ def _opaque(old: Node, new: Node, change: Change, context: Context) -> None:
     """Add facts about changes of keywords that the comparison does not interpret."""
     for name in sorted({**old.opaque, **new.opaque}):
         before, after = old.opaque.get(name), new.opaque.get(name)
-        first, second = before.value if before else None, after.value if after else None
+        old_value, new_value = before.value if before else None, after.value if after else None
         # The effect of these keywords can depend on other keywords and on references.
         if before and after and context.schemas.same_term((before.element,), (after.element,)):
             continue
-        if first != second or name in _LEANING:
+        if old_value != new_value or name in _CONTEXT_DEPENDENT:
             old_element, new_element = (
                 before.element if before else old.element,
                 after.element if after else new.element,
             )
-            change.fact(facts.KEYWORD_UNDECIDED, old_element, new_element, first, second, name)
+            change.fact(facts.KEYWORD_UNDECIDED, old_element, new_element, old_value, new_value, name)

@@ -1,4 +1,4 @@
-"""Search for an object that some schemas allow and that other schemas refuse."""
+"""Search for an object that some schemas allow and other schemas reject."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from infra_openapi.schema.literal import NOTHING, Literal, Literals, Role, Searc
 from infra_openapi.schema.node import Node, Term
 from infra_openapi.schema.scalar_values import same_opaque
 
-_LEADS_ON = frozenset({"$ref", "allOf", "$dynamicRef"})
-#: The keyword that hides a property: clients do not send read-only properties and do not receive write-only
-#: properties.
+_REFERRING = frozenset({"$ref", "allOf", "$dynamicRef"})
+#: Direction → the keyword of the properties that messages of this direction do not contain: requests contain
+#: no read-only properties, and responses contain no write-only properties.
 HIDDEN_BY = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}
 _SCALAR = frozenset({"string", "number", "boolean"})
-_LONGEST = 100
+_MAX_PROPERTIES = 100
 
 
-def opened(node: Node) -> bool:
+def is_open(node: Node) -> bool:
     """Return whether a schema allows objects with undeclared properties."""
     return "object" in node.types and node.additional is None and node.unevaluated is None
 
@@ -36,7 +36,7 @@ def hidden(term: Term | None, direction: Direction, node_of: Callable[[Term], No
     keyword = HIDDEN_BY.get(direction)
     if not term or keyword is None:
         return False
-    if len(term) == 1 and isinstance(term[0].raw, dict) and not _LEADS_ON & term[0].raw.keys():
+    if len(term) == 1 and isinstance(term[0].raw, dict) and not _REFERRING & term[0].raw.keys():
         return term[0].raw.get(keyword) is True
     facet = node_of(term).notes.get(keyword)
     return facet is not None and facet.value is True
@@ -49,79 +49,84 @@ def tags(node: Node, node_of: Callable[[Term], Node]) -> dict[str, frozenset[str
     """
     tagged = {}
     for name in node.properties.keys() & node.required.keys():
-        inner = node_of(node.properties[name])
-        if inner.types and inner.types <= inner.values.keys() & _SCALAR:
-            tagged[name] = frozenset(text for listed in inner.values.values() for text in listed)
+        property_node = node_of(node.properties[name])
+        if property_node.types and property_node.types <= property_node.values.keys() & _SCALAR:
+            tagged[name] = frozenset(
+                text for enumerated in property_node.values.values() for text in enumerated
+            )
     return tagged
 
 
-class _Way(NamedTuple):
-    """Conditions for an object, under which the object violates a schema.
+class _Violation(NamedTuple):
+    """Conditions that make an object violate a schema.
 
     The object contains the property `name`, or does not contain it if `absent` is true. If `literal` is
-    given, the value of the property must fit `literal`. `beside` is another property of the object. The
-    object contains at least `least` and at most `most` properties. `other` is the value of an additional
-    property that no schema declares.
+    given, the value of the property fits `literal`. `also` is a second property that the object contains. The
+    object contains at least `min_size` and at most `max_size` properties. `undeclared` is the value of an
+    additional property that no schema declares.
     """
 
     name: str = ""
     absent: bool = False
-    beside: str = ""
+    also: str = ""
     literal: Literal | None = None
-    least: float = 0
-    most: float = math.inf
-    other: Any = NOTHING
+    min_size: float = 0
+    max_size: float = math.inf
+    undeclared: Any = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shape:
-    """The conditions for an object that the search builds: the properties that it has and does not have."""
+    """The conditions for the searched object: the properties that it must have and must not have."""
 
     present: Mapping[str, Literals] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
-    least: float = 0
-    most: float = math.inf
-    other: Mapping[str, Any] = field(default_factory=dict)
+    min_size: float = 0
+    max_size: float = math.inf
+    undeclared: Mapping[str, Any] = field(default_factory=dict)
 
-    def and_(self, way: _Way) -> _Shape:
-        """Return a shape that has the conditions of this shape and the conditions of `way`."""
-        present, absent, other = dict(self.present), self.absent, dict(self.other)
-        if way.name and way.absent:
-            absent |= {way.name}
-        elif way.name:
-            present[way.name] = (*present.get(way.name, ()), *([way.literal] if way.literal else []))
-        if way.beside:
-            present.setdefault(way.beside, ())
-        if way.other is not NOTHING:
-            other[f"x-{len(other) + 1}"] = way.other
+    def and_(self, violation: _Violation) -> _Shape:
+        """Return the conditions of this shape together with the conditions of `violation`."""
+        present, absent, undeclared = dict(self.present), self.absent, dict(self.undeclared)
+        if violation.name and violation.absent:
+            absent |= {violation.name}
+        elif violation.name:
+            present[violation.name] = (
+                *present.get(violation.name, ()),
+                *([violation.literal] if violation.literal else []),
+            )
+        if violation.also:
+            present.setdefault(violation.also, ())
+        if violation.undeclared is not NOTHING:
+            undeclared[f"x-{len(undeclared) + 1}"] = violation.undeclared
         return _Shape(
             present=present,
             absent=absent,
-            least=max(self.least, way.least),
-            most=min(self.most, way.most),
-            other=other,
+            min_size=max(self.min_size, violation.min_size),
+            max_size=min(self.max_size, violation.max_size),
+            undeclared=undeclared,
         )
 
 
 class _Lazy:
-    """An iterable of ways; each way is computed when it is needed for the first time."""
+    """An iterable of violations; each violation is computed when it is needed for the first time."""
 
-    def __init__(self, ways: Iterator[_Way]) -> None:
-        self._left, self._known = ways, list[_Way]()
+    def __init__(self, violations: Iterator[_Violation]) -> None:
+        self._left, self._known = violations, list[_Violation]()
 
-    def several(self) -> bool:
-        """Return whether the iterable contains more than one way."""
+    def has_several(self) -> bool:
+        """Return whether the iterable contains more than one violation."""
         return len(list(islice(self, 2))) > 1
 
-    def __iter__(self) -> Iterator[_Way]:
+    def __iter__(self) -> Iterator[_Violation]:
         yield from self._known
-        for way in self._left:
-            self._known.append(way)
-            yield way
+        for violation in self._left:
+            self._known.append(violation)
+            yield violation
 
 
 class Objects:
-    """Searches for an object that some schemas allow and that other schemas refuse."""
+    """Searches for an object that some schemas allow and other schemas reject."""
 
     def __init__(
         self, search: Search, merged: Node, positive: list[Literal], negative: list[Literal]
@@ -148,27 +153,36 @@ class Objects:
         return hidden(node.properties.get(name), self._search.direction, self._search.node_of)
 
     def find(self) -> Any:
-        """Return an object that fits all roles, or `NOTHING` if no object was found."""
-        ways = [_Lazy(self._ways(refused)) for refused in self._negative]
+        """Return an object that fits all literals, or `NOTHING` if such an object does not exist."""
+        violations = [_Lazy(self._violations(rejecting)) for rejecting in self._negative]
         start = _Shape(
             present=dict.fromkeys(sorted(self._required), ()),
-            least=limit(self._merged, "minProperties", 0),
-            most=limit(self._merged, "maxProperties", math.inf),
+            min_size=limit(self._merged, "minProperties", 0),
+            max_size=limit(self._merged, "maxProperties", math.inf),
         )
-        return self._shaped(start, sorted(ways, key=_Lazy.several))
+        return self._shaped(start, sorted(violations, key=_Lazy.has_several))
 
-    def _shaped(self, shape: _Shape, ways: list[_Lazy]) -> Any:
-        """Return an object that violates each refusing schema in one of its `ways`, or `NOTHING`."""
+    def _shaped(self, shape: _Shape, violations: list[_Lazy]) -> Any:
+        """Return an object that violates each rejecting schema, or `NOTHING`.
+
+        `violations` contains, for each rejecting schema, its possible violations. The object satisfies one
+        violation of each rejecting schema.
+        """
         self._search.step()
-        if not ways:
+        if not violations:
             return self._filled(shape)
-        for way in ways[0]:
-            made = shape.and_(way)
-            conflict = made.absent & made.present.keys() or len(made.present) > made.most
-            joint = len(made.present.get(way.name, ())) > 1 and not way.absent
-            if conflict or (joint and self._value(way.name, made.present[way.name]) is NOTHING):
+        for violation in violations[0]:
+            new_shape = shape.and_(violation)
+            conflict = (
+                new_shape.absent & new_shape.present.keys() or len(new_shape.present) > new_shape.max_size
+            )
+            has_several_literals = len(new_shape.present.get(violation.name, ())) > 1 and not violation.absent
+            if conflict or (
+                has_several_literals
+                and self._value(violation.name, new_shape.present[violation.name]) is NOTHING
+            ):
                 continue
-            value = self._shaped(made, ways[1:])
+            value = self._shaped(new_shape, violations[1:])
             if value is not NOTHING:
                 return value
         return NOTHING
@@ -177,32 +191,32 @@ class Objects:
         names = [*shape.present]
         for name in names:  # a property can require further properties
             names += sorted(self._merged.dependent.get(name, (frozenset(),))[0] - set(names))
-        if shape.absent & set(names) or len(names) > shape.most:
+        if shape.absent & set(names) or len(names) > shape.max_size:
             return NOTHING
         properties = {}
         for name in names:
             properties[name] = self._value(name, shape.present.get(name, ()))
             if properties[name] is NOTHING:
                 return NOTHING
-        properties |= shape.other
+        properties |= shape.undeclared
         optional = iter(sorted(self._described - properties.keys() - shape.absent))
-        while len(properties) < min(shape.least, _LONGEST):
+        while len(properties) < min(shape.min_size, _MAX_PROPERTIES):
             name = next(optional, "")
             value = self._value(name, ()) if name else "x"
             properties[name or f"x-{len(properties) + 1}"] = "x" if value is NOTHING else value
         return properties
 
-    def _value(self, name: str, further: Literals) -> Any:
+    def _value(self, name: str, extra_literals: Literals) -> Any:
         """Return a value for the property `name`, or `NOTHING`.
 
-        The value fits `further` and the schemas that the positive literals declare for `name`.
+        The value fits `extra_literals` and the schemas that the positive literals declare for `name`.
         """
         literals = []
         for node, role in self._positive:
             term = declared(node, name)
             if term and not (role is Role.HELD and self._hidden(node, name)):
                 literals.append(Literal(self._search.node_of(term), role))
-        return self._search.part((*literals, *further))
+        return self._search.part((*literals, *extra_literals))
 
     def _possible(self, name: str) -> bool:
         """Return whether an object that the schemas with the role `SENT` allow can contain the property."""
@@ -216,71 +230,71 @@ class Objects:
             for node in self._sent
         )
 
-    def _ways(self, refusal: Literal) -> Iterator[_Way]:
-        """Yield the ways in which an object that fits the positive literals can violate `refusal`."""
-        for way in self._every_way(refusal):
-            if way.name in self._required and way.absent:
+    def _violations(self, rejecting: Literal) -> Iterator[_Violation]:
+        """Yield the violations of `rejecting` that an object can have if it fits the positive literals."""
+        for violation in self._all_violations(rejecting):
+            if violation.name in self._required and violation.absent:
                 continue
-            if way.literal is not None and self._value(way.name, (way.literal,)) is NOTHING:
+            if violation.literal is not None and self._value(violation.name, (violation.literal,)) is NOTHING:
                 continue
-            yield way
+            yield violation
 
-    def _every_way(self, refusal: Literal) -> Iterator[_Way]:
-        node, role = refusal
+    def _all_violations(self, rejecting: Literal) -> Iterator[_Violation]:
+        node, role = rejecting
         for name in sorted(node.required.keys() - self._required):
             if not self._hidden(node, name):
-                yield _Way(name=name, absent=True)
+                yield _Violation(name=name, absent=True)
         if role is Role.REFUSED and self._search.direction is Direction.REQUEST:
             for name in sorted(self._described):
                 if not _described(node, name):
-                    yield _Way(name=name)
+                    yield _Violation(name=name)
         yield from self._described_by(node, role)
         yield from self._undescribed_by(node, role)
         if "minProperties" in node.facets:
-            yield _Way(most=node.facets["minProperties"].value - 1)
+            yield _Violation(max_size=node.facets["minProperties"].value - 1)
         if "maxProperties" in node.facets:
-            yield _Way(least=node.facets["maxProperties"].value + 1)
+            yield _Violation(min_size=node.facets["maxProperties"].value + 1)
         for name, (needs, _) in node.dependent.items():
             if self._possible(name):
                 already_needed = self._merged.dependent.get(name, (frozenset(),))[0]
                 yield from (
-                    _Way(name=need, absent=True, beside=name)
+                    _Violation(name=need, absent=True, also=name)
                     for need in sorted(needs - already_needed - self._required)
                 )
         if node.names not in {None, self._merged.names} or not same_opaque(self._merged, node):
-            yield _Way()
+            yield _Violation()
 
-    def _described_by(self, node: Node, role: Role) -> Iterator[_Way]:
-        """Yield the ways to violate the schemas of the declared properties."""
+    def _described_by(self, node: Node, role: Role) -> Iterator[_Violation]:
+        """Yield the violations of the schemas of declared properties."""
         for name, term in sorted(node.properties.items()):
             if self._hidden(node, name):
                 continue
             inner = self._search.node_of(term)
             if self._possible(name) or (inner.impossible and not self._closed):
-                yield _Way(name=name, literal=Literal(inner, role))
+                yield _Violation(name=name, literal=Literal(inner, role))
             elif role is Role.REFUSED and self._search.direction is Direction.RESPONSE:
-                yield _Way()
+                yield _Violation()
 
-    def _undescribed_by(self, node: Node, role: Role) -> Iterator[_Way]:
-        """Yield the ways to violate the schemas for properties that are not declared by name."""
+    def _undescribed_by(self, node: Node, role: Role) -> Iterator[_Violation]:
+        """Yield the violations of the schemas for properties that are not declared by name."""
         node_of = self._search.node_of
-        others = closing(node)
+        undeclared = closing(node)
         names = sorted(self._described | self._required)
-        for name in names if others is not None else ():
+        for name in names if undeclared is not None else ():
             if not _described(replace(node, additional=None, unevaluated=None, required={}), name):
-                yield _Way(name=name, literal=Literal(node_of(others or ()), role))
+                yield _Violation(name=name, literal=Literal(node_of(undeclared or ()), role))
         for pattern, term in node.pattern_properties.items():
             for name in names:
                 if expression.matches(pattern, name) is not False:
-                    yield _Way(name=name, literal=Literal(node_of(term), role))
-            yield from self._other(pattern, Literal(node_of(term), role))
-        if others is not None:
-            yield from self._other("", Literal(node_of(others), role))
+                    yield _Violation(name=name, literal=Literal(node_of(term), role))
+            yield from self._undeclared(pattern, Literal(node_of(term), role))
+        if undeclared is not None:
+            yield from self._undeclared("", Literal(node_of(undeclared), role))
 
-    def _other(self, pattern: str, refused: Literal) -> Iterator[_Way]:
-        """Yield a way with an additional property that no schema declares, if a value for it exists.
+    def _undeclared(self, pattern: str, rejecting: Literal) -> Iterator[_Violation]:
+        """Yield a violation by an additional, undeclared property, if a value for this property exists.
 
-        If `pattern` is given, the name of the property matches it.
+        If `pattern` is not empty, `pattern` is the pattern that declares the property.
         """
         literals = []
         for node, role in self._positive:
@@ -289,9 +303,9 @@ class Objects:
                 term = node.additional
             if term is not None:
                 literals.append(Literal(self._search.node_of(term), role))
-        value = self._search.part((*literals, refused))
+        value = self._search.part((*literals, rejecting))
         if value is not NOTHING:
-            yield _Way(other=value)
+            yield _Violation(undeclared=value)
 
 
 def closing(node: Node) -> Term | None:
@@ -300,7 +314,7 @@ def closing(node: Node) -> Term | None:
 
 
 def _described(node: Node, name: str) -> bool:
-    """Return whether a schema describes a property: by name, by a pattern, or by not allowing all others."""
+    """Return whether a schema describes a property: by name, by a pattern, or by a schema for all others."""
     return (
         name in node.properties
         or name in node.required

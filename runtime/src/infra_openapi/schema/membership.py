@@ -18,26 +18,26 @@ class Membership:
 
     def __init__(self, normalizer: Normalizer) -> None:
         self._node = normalizer.node
-        #: The pairs of value and schema that are being checked. If the same pair occurs again, a schema is
-        #: its own alternative.
-        self._asked: set[tuple[Hashable, int]] = set()
+        #: The pairs of schema and value that are being checked. If such a pair occurs again, a schema is its
+        #: own alternative, and the answer is None.
+        self._unanswered: set[tuple[Hashable, int]] = set()
 
     def holds(self, node: Node, value: Any) -> bool | None:
         """Return whether the schema `node` allows the value; None if this cannot be decided."""
         kind = kind_of(value)
         if kind not in node.types:
             return False
-        listed = node.values.get(kind)
-        if (listed is not None and canonical(value) not in listed) or not allows(node, value):
+        enumerated = node.values.get(kind)
+        if (enumerated is not None and canonical(value) not in enumerated) or not allows(node, value):
             return False
         question = (node.key, id(value))
-        if question in self._asked:
+        if question in self._unanswered:
             return None
-        self._asked.add(question)
+        self._unanswered.add(question)
         try:
             return _all(self._answers(node, value))
         finally:
-            self._asked.discard(question)
+            self._unanswered.discard(question)
 
     def _term(self, term: Term, value: Any) -> bool | None:
         return self.holds(self._node(term), value)
@@ -65,15 +65,15 @@ class Membership:
             yield self._condition(condition, value)
 
     def _condition(self, condition: Condition, value: Any) -> bool | None:
-        met = self._term(condition.when, value)
+        holds = self._term(condition.when, value)
         then, otherwise = (self._term(part, value) for part in (condition.then, condition.otherwise))
-        if met is None:
+        if holds is None:
             return then if then is otherwise else None
-        return then if met else otherwise
+        return then if holds else otherwise
 
     def _of_object(self, node: Node, value: dict[str, Any]) -> Iterator[bool | None]:
-        least, most = node.facets.get("minProperties"), node.facets.get("maxProperties")
-        yield not (least and len(value) < least.value) and not (most and len(value) > most.value)
+        minimum, maximum = node.facets.get("minProperties"), node.facets.get("maxProperties")
+        yield not (minimum and len(value) < minimum.value) and not (maximum and len(value) > maximum.value)
         for name in node.required.keys() - value.keys():
             # For read-only and write-only properties, `required` depends on the direction.
             notes = self._node(node.properties.get(name, ())).notes
@@ -82,16 +82,16 @@ class Membership:
             yield self._term(declared(node, name), inner)
             if node.names is not None:
                 yield self._term(node.names, name)
-            needs = node.dependent[name][0] if name in node.dependent else frozenset()
-            yield needs <= value.keys()
+            required_names = node.dependent[name][0] if name in node.dependent else frozenset()
+            yield required_names <= value.keys()
             if name in node.dependent_schemas:
                 yield self._term(node.dependent_schemas[name], value)
         if node.unevaluated is not None:
             yield None
 
     def _of_array(self, node: Node, value: list[Any]) -> Iterator[bool | None]:
-        least, most = node.facets.get("minItems"), node.facets.get("maxItems")
-        yield not (least and len(value) < least.value) and not (most and len(value) > most.value)
+        minimum, maximum = node.facets.get("minItems"), node.facets.get("maxItems")
+        yield not (minimum and len(value) < minimum.value) and not (maximum and len(value) > maximum.value)
         if "uniqueItems" in node.facets:
             yield len({canonical(item) for item in value}) == len(value)
         for index, inner in enumerate(value):
@@ -99,13 +99,16 @@ class Membership:
             yield self._term(term, inner)
         for containment in node.contains:
             answers = [self._term(containment.term, inner) for inner in value]
-            sure, perhaps = answers.count(True), answers.count(True) + answers.count(None)
-            if perhaps < containment.least or (containment.most is not None and sure > containment.most):
+            matching, possibly_matching = answers.count(True), answers.count(True) + answers.count(None)
+            if possibly_matching < containment.minimum or (
+                containment.maximum is not None and matching > containment.maximum
+            ):
                 yield False
             else:
                 yield (
                     True
-                    if sure >= containment.least and (containment.most is None or perhaps <= containment.most)
+                    if matching >= containment.minimum
+                    and (containment.maximum is None or possibly_matching <= containment.maximum)
                     else None
                 )
 

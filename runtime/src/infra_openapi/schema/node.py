@@ -1,4 +1,4 @@
-"""The normal form of a schema, in which schemas with the same meaning are equal."""
+"""The normal form of a schema; schemas with the same meaning have equal normal forms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Term: TypeAlias = tuple[Element, ...]
 TYPES = ("null", "boolean", "number", "string", "array", "object")
 ALL_TYPES = frozenset(TYPES)
 
-#: Keyword → the type to which the keyword applies, and the value with which it has no effect.
+#: Keyword → the type to which the keyword applies, and the value that has no effect.
 COUNTS = {
     "minLength": ("string", 0),
     "maxLength": ("string", None),
@@ -30,7 +30,7 @@ COUNTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facet:
-    """The value of a keyword such as `maxLength`, with the schema in the document that has the keyword."""
+    """The value of a keyword such as `maxLength`, with the schema (element) that contains the keyword."""
 
     value: Any
     element: Element
@@ -48,23 +48,23 @@ class Bound:
         return f"exclusive {self.value}" if self.exclusive else self.value
 
 
-def narrower_end(name: str, one: Bound, other: Bound) -> bool:
-    """Return whether the bound `other` allows every value that the bound `one` allows."""
-    if one.value == other.value:
-        return one.exclusive or not other.exclusive
-    return one.value > other.value if name == "minimum" else one.value < other.value
+def narrower_end(name: str, bound: Bound, other_bound: Bound) -> bool:
+    """Return whether the bound `other_bound` allows every value that the bound `bound` allows."""
+    if bound.value == other_bound.value:
+        return bound.exclusive or not other_bound.exclusive
+    return bound.value > other_bound.value if name == "minimum" else bound.value < other_bound.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Containment:
     """The keyword `contains` with the minimum and maximum number of matching items.
 
-    `most` is None if the number has no maximum.
+    `maximum` is None if the number has no maximum.
     """
 
     term: Term
-    least: float
-    most: float | None
+    minimum: float
+    maximum: float | None
     element: Element
 
 
@@ -92,9 +92,10 @@ class Condition:
 class Node:
     """A schema, or an intersection of schemas, in normal form.
 
-    `key` identifies the schema, and `elements` are the parts of the document that define the schema. `types`
-    never contains `integer`: an integer type is `number` with `integral`. `values` contains the enumerated
-    values of each type that has an enumeration. `additional` is None if undeclared properties are allowed.
+    `key` identifies the schema, and `elements` are the elements of the document that define the schema.
+    `types` never contains `integer`: an integer type is `number` with `integral`. `values` contains the
+    enumerated values of each type that has an enumeration. `additional` is None if undeclared properties are
+    allowed.
     """
 
     key: Hashable
@@ -146,7 +147,7 @@ class Node:
 
     @property
     def bare(self) -> bool:
-        """Return whether `oneOf` and `anyOf` are the only keywords of the schema that restrict values."""
+        """Return whether no keywords of the schema other than `oneOf` and `anyOf` restrict values."""
         return self.types == ALL_TYPES and not any(
             (
                 self.values,
@@ -221,7 +222,7 @@ def type_of(facet: str) -> str:
 
 
 def limited(node: Node, types: frozenset[str]) -> Node:
-    """Return a schema restricted to these types."""
+    """Return a schema in normal form that is restricted to the types in `types`."""
     if node.types <= types:
         return node
     key = ("limited", node.key, types)
@@ -230,20 +231,20 @@ def limited(node: Node, types: frozenset[str]) -> Node:
 
 def only(node: Node, kind: str) -> Node:
     """Return a schema in normal form that is restricted to one type, with the keywords for this type."""
-    text = kind == "string"
-    made = replace(
+    is_string = kind == "string"
+    restricted = replace(
         node,
         key=("type", node.key, kind),
         derived=True,
         types=frozenset({kind}),
-        values={name: listed for name, listed in node.values.items() if name == kind},
+        values={name: enumerated for name, enumerated in node.values.items() if name == kind},
         facets={name: facet for name, facet in node.facets.items() if type_of(name) in {kind, ""}},
-        patterns=node.patterns if text else {},
+        patterns=node.patterns if is_string else {},
         formats=node.formats if kind in {"string", "number"} else {},
     )
     if kind != "object":
-        made = replace(
-            made,
+        restricted = replace(
+            restricted,
             properties={},
             required={},
             pattern_properties={},
@@ -253,4 +254,4 @@ def only(node: Node, kind: str) -> Node:
             dependent={},
             dependent_schemas={},
         )
-    return made if kind == "array" else replace(made, prefix=(), items=None, contains=())
+    return restricted if kind == "array" else replace(restricted, prefix=(), items=None, contains=())

@@ -1,4 +1,4 @@
-"""Convert schemas to their normal form (`Node`), in which schemas with the same meaning are equal."""
+"""Convert schemas to their normal form (`Node`); schemas with the same meaning have equal normal forms."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from infra_openapi.schema.node import (
     kind_of,
 )
 
-#: Annotations that are compared, although they do not restrict values.
-_NOTED = (
+#: Keywords that do not restrict values, but are compared.
+_COMPARED_ANNOTATIONS = (
     "default",
     "deprecated",
     "readOnly",
@@ -37,12 +37,12 @@ _NOTED = (
 _VALUE_KEYS = frozenset(
     {"const", "enum", "title", "description", "type", "deprecated", "example", "examples"}
 )
-#: Keywords that evaluate properties, so that `unevaluatedProperties` does not apply to them.
-_EVALUATING = frozenset(
+#: Keywords that evaluate properties: `unevaluatedProperties` does not apply to evaluated properties.
+_EVALUATING_KEYWORDS = frozenset(
     {"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "dependentSchemas", "dependencies"}
 )
-#: The maximum depth to which nested unions are searched for possible types.
-_NESTED = 4
+#: The maximum depth of nested unions whose types are evaluated.
+_MAX_DEPTH = 4
 
 
 class Normalizer:
@@ -51,7 +51,7 @@ class Normalizer:
     def __init__(self) -> None:
         self._nodes: dict[tuple[tuple[str, str, int], ...], Node] = {}
         self._active: set[tuple[str, str, int]] = set()
-        self._returning: dict[tuple[str, str, int], bool] = {}
+        self._recursive: dict[tuple[str, str, int], bool] = {}
 
     def node(self, term: Term) -> Node:
         """Return the normal form of a term, which is a tuple of schemas that must all match."""
@@ -64,7 +64,7 @@ class Normalizer:
                 normal = Node(key=key, elements=())
                 for element in term:
                     normal = intersection(normal, self.node((element,)), key)
-                impossible = any(self._refuted(group, normal.types) for group in normal.groups)
+                impossible = any(self._allows_nothing(group, normal.types) for group in normal.groups)
                 normal = consistent(
                     replace(normal, elements=term, types=frozenset() if impossible else normal.types)
                 )
@@ -75,7 +75,7 @@ class Normalizer:
     def _element(self, element: Element) -> Node:
         """Return the normal form of one schema.
 
-        References and `allOf` can form a cycle. A schema that is reached again in such a cycle adds no
+        References and `allOf` can form a cycle. A schema that occurs again in such a cycle adds no
         restriction.
         """
         key = element.identity
@@ -92,62 +92,63 @@ class Normalizer:
         if not isinstance(raw, dict):
             if not isinstance(raw, bool):
                 element.document.note(
-                    element, "the value is not a schema, and is treated as a schema that allows every value"
+                    element,
+                    "the value is not a schema, so the comparison assumes a schema that allows every value",
                 )
             return Node(key=(key,), elements=(element,), types=ALL_TYPES if raw is not False else frozenset())
         target = target_of(element)
         if target is not None and (len(raw) == 1 or not element.document.modern):
-            # In OpenAPI 3.0 and earlier, keywords beside a reference have no effect.
+            # In OpenAPI 3.0 and earlier, keywords in the same object as a `$ref` have no effect.
             return self.node((target,))
         parts = [] if target is None else [target]
         if isinstance(raw.get("$dynamicRef"), str):
-            meant = dynamic_target(element, raw["$dynamicRef"])
-            parts += [meant] if meant else []
+            dynamic = dynamic_target(element, raw["$dynamicRef"])
+            parts += [dynamic] if dynamic else []
         parts += element.items("allOf")
         parts += keywords.doubly_negated(element)
-        made = local = self._local(element, (key,))
-        inner = [self.node((part,)) for part in parts]
-        for schema in inner:
-            made = intersection(made, schema, (key,))
-        if raw.get("nullable") is True and (parts or made.groups):
+        normal = base = self._without_references(element, (key,))
+        part_nodes = [self.node((part,)) for part in parts]
+        for schema in part_nodes:
+            normal = intersection(normal, schema, (key,))
+        if raw.get("nullable") is True and (parts or normal.groups):
             # According to OpenAPI 3.0, `nullable` has no effect in this schema, but most servers allow null.
-            made = _or_null(made, element)
-        saying = [schema for schema in inner if not schema.unrestricted]
-        if len(saying) == 1 and local.unrestricted and raw.get("nullable") is not True:
-            # A schema that only wraps another schema gets the key of this other schema, so that changes are
-            # reported once.
-            wrapped = saying[0]
-            return replace(wrapped, notes=made.notes) if made.notes != wrapped.notes else wrapped
-        kept = tuple(term for term in made.negations if self.node(term).types & made.types)
-        made = replace(made, negations=kept) if len(kept) < len(made.negations) else made
-        if parts and any(self._refuted(group, made.types) for group in made.groups):
-            made = replace(made, types=frozenset())
+            normal = _with_null(normal, element)
+        restricting = [schema for schema in part_nodes if not schema.unrestricted]
+        if len(restricting) == 1 and base.unrestricted and raw.get("nullable") is not True:
+            # A schema that only contains a reference to another schema gets the key of the other schema, so
+            # that changes are reported only once.
+            wrapped = restricting[0]
+            return replace(wrapped, notes=normal.notes) if normal.notes != wrapped.notes else wrapped
+        effective = tuple(term for term in normal.negations if self.node(term).types & normal.types)
+        normal = replace(normal, negations=effective) if len(effective) < len(normal.negations) else normal
+        if parts and any(self._allows_nothing(group, normal.types) for group in normal.groups):
+            normal = replace(normal, types=frozenset())
         # A node of a single schema already has its key and element.
-        return consistent(made if made is local else replace(made, key=(key,), elements=(element,)))
+        return consistent(normal if normal is base else replace(normal, key=(key,), elements=(element,)))
 
-    def returns(self, group: Group) -> bool:
+    def is_recursive(self, group: Group) -> bool:
         """Return whether a union (`oneOf`, `anyOf`) has itself as an alternative.
 
-        A union that occurs again only inside a property or an item does not count.
+        The result is false if the union occurs again only inside a property or an item.
         """
         start = group.element.identity
-        is_recursive = self._returning.get(start)
-        if is_recursive is None:
-            met = set()
+        result = self._recursive.get(start)
+        if result is None:
+            visited = set()
             pending = [*group.branches]
-            while pending and start not in met:
+            while pending and start not in visited:
                 for inner in self.node(pending.pop()).groups:
-                    pending += () if inner.element.identity in met else inner.branches
-                    met.add(inner.element.identity)
-            is_recursive = self._returning[start] = start in met
-        return is_recursive
+                    pending += () if inner.element.identity in visited else inner.branches
+                    visited.add(inner.element.identity)
+            result = self._recursive[start] = start in visited
+        return result
 
-    def _refuted(self, group: Group, types: frozenset[str]) -> bool:
-        """Return whether all alternatives of a union have only types that are not in `types`.
+    def _allows_nothing(self, group: Group, types: frozenset[str]) -> bool:
+        """Return whether no alternative of a union allows one of the types in `types`.
 
         `types` are the types that the other keywords of the schema allow.
         """
-        return not any(types & self._types(self.node(branch), _NESTED) for branch in group.branches)
+        return not any(types & self._types(self.node(branch), _MAX_DEPTH) for branch in group.branches)
 
     def _types(self, node: Node, depth: int) -> frozenset[str]:
         """Return the types that a schema allows; unions in unions are evaluated up to a depth of `depth`."""
@@ -158,12 +159,14 @@ class Normalizer:
             )
         return types
 
-    def _local(self, element: Element, key: Any) -> Node:
+    def _without_references(self, element: Element, key: Any) -> Node:
         """Return the normal form of one schema without its references and without its `allOf`."""
         raw = element.raw
         types, integral = keywords.types(element)
-        notes = {name: Facet(value=raw[name], element=element) for name in _NOTED if name in raw}
-        made = Node(
+        notes = {
+            name: Facet(value=raw[name], element=element) for name in _COMPARED_ANNOTATIONS if name in raw
+        }
+        node = Node(
             key=key,
             elements=(element,),
             types=types,
@@ -172,9 +175,9 @@ class Normalizer:
             facets=keywords.facets(element, integral),
             patterns=keywords.patterns(element),
             formats=keywords.formats(element),
-            properties=keywords.named(element, "properties"),
+            properties=keywords.schemas_by_name(element, "properties"),
             required=keywords.required(element),
-            pattern_properties=keywords.named(element, "patternProperties"),
+            pattern_properties=keywords.schemas_by_name(element, "patternProperties"),
             additional=keywords.schema(element, "additionalProperties"),
             unevaluated=keywords.schema(element, "unevaluatedProperties"),
             names=keywords.schema(element, "propertyNames"),
@@ -188,25 +191,25 @@ class Normalizer:
             opaque=keywords.opaque(element),
             type_element=element if "type" in raw else None,
         )
-        if made.unevaluated is not None and "additionalProperties" in raw:
-            # This keyword evaluates every property.
-            made = replace(made, unevaluated=None)
-        elif made.unevaluated is not None and _EVALUATING.isdisjoint(raw):
+        if node.unevaluated is not None and "additionalProperties" in raw:
+            # `additionalProperties` evaluates every property, so `unevaluatedProperties` has no effect.
+            node = replace(node, unevaluated=None)
+        elif node.unevaluated is not None and _EVALUATING_KEYWORDS.isdisjoint(raw):
             # No other keyword of this schema evaluates properties; other schemas in an `allOf` are not
             # considered.
-            made = replace(made, additional=made.unevaluated, unevaluated=None)
+            node = replace(node, additional=node.unevaluated, unevaluated=None)
         if isinstance(raw.get("$dynamicRef"), str) and not dynamic_target(element, raw["$dynamicRef"]):
-            made = replace(
-                made, opaque={**made.opaque, "$dynamicRef": Facet(value=raw["$dynamicRef"], element=element)}
+            node = replace(
+                node, opaque={**node.opaque, "$dynamicRef": Facet(value=raw["$dynamicRef"], element=element)}
             )
         excluded = keywords.excluded(element)
-        made = replace(made, types=made.types - excluded) if excluded else made
-        made = _enumerated(made, element)
+        node = replace(node, types=node.types - excluded) if excluded else node
+        node = _enumerated(node, element)
         for kind in ("oneOf", "anyOf"):
-            made = self._united(made, element, kind)
-        return made
+            node = self._with_union(node, element, kind)
+        return node
 
-    def _united(self, node: Node, element: Element, kind: str) -> Node:
+    def _with_union(self, node: Node, element: Element, kind: str) -> Node:
         branches = element.items(kind)
         if not branches:
             return node
@@ -216,15 +219,15 @@ class Normalizer:
             and set(branch.raw) <= _VALUE_KEYS
             for branch in branches
         ):
-            # An enumeration in which each value has its own description.
-            union: list[Any] = []
+            # The union is an enumeration: each alternative is a value with a description.
+            values: list[Any] = []
             for branch in branches:
-                allowed = (
+                enumerated = (
                     [branch.raw["const"]] if "const" in branch.raw else list(branch.raw.get("enum") or [])
                 )
-                fitting = [value for value in allowed if kind_of(value) in keywords.types(branch)[0]]
-                union += {canonical(value): value for value in fitting}.values()
-            return _restricted(node, union if kind == "anyOf" else _once(union), element)
+                valid_values = [value for value in enumerated if kind_of(value) in keywords.types(branch)[0]]
+                values += {canonical(value): value for value in valid_values}.values()
+            return _restricted(node, values if kind == "anyOf" else _unique(values), element)
         if kind == "anyOf" and any(branch.raw is True or branch.raw == {} for branch in branches):
             return node
         discriminator = element.child("discriminator")
@@ -237,7 +240,7 @@ class Normalizer:
         return replace(node, groups=(*node.groups, group))
 
 
-def _or_null(node: Node, element: Element) -> Node:
+def _with_null(node: Node, element: Element) -> Node:
     null = (Element(element.document, element.file, f"{element.pointer}/nullable", {"type": "null"}),)
     groups = tuple(replace(group, branches=(*group.branches, null)) for group in node.groups)
     return replace(node, types=node.types | {"null"}, groups=groups)
@@ -257,11 +260,11 @@ def _enumerated(node: Node, element: Element) -> Node:
 
 def _restricted(node: Node, allowed: list[Any], element: Element) -> Node:
     """Return the node, restricted to the values in `allowed`."""
-    listed = Node(
+    enumeration = Node(
         key=(), elements=(element,), types=frozenset(map(kind_of, allowed)), values=by_type(allowed)
     )
     return replace(
-        intersection(node, listed, node.key),
+        intersection(node, enumeration, node.key),
         elements=node.elements,
         facets={
             **node.facets,
@@ -270,17 +273,17 @@ def _restricted(node: Node, allowed: list[Any], element: Element) -> Node:
     )
 
 
-def _once(values: list[Any]) -> list[Any]:
-    """Return the values that occur exactly once: a `oneOf` rejects a value that two alternatives match."""
+def _unique(values: list[Any]) -> list[Any]:
+    """Return the values that occur exactly once: a `oneOf` rejects a value that matches two alternatives."""
     times = Counter(map(canonical, values))
     return [value for value in values if times[canonical(value)] == 1]
 
 
 def by_type(allowed: list[Any]) -> dict[str, dict[str, Any]]:
-    """Return a mapping from each type to its enumerated values, by the values' canonical JSON.
+    """Return the enumerated values by type: the name of a type → canonical JSON of a value → the value.
 
-    The type null is omitted. The type boolean is omitted if both of its values are listed, because such a
-    list allows the same values as the type.
+    The type null is omitted. The type boolean is omitted if true and false are listed, because these values
+    are equivalent to the type.
     """
     values: dict[str, dict[str, Any]] = {}
     for value in allowed:

@@ -1,4 +1,4 @@
-"""Pair the old and the new schemas of a keyword that one schema can have several times, such as `not`.
+"""Pair the old and new schemas under a keyword that a schema can have several times, such as `not`.
 
 The order of these schemas has no meaning, so the pairs must not depend on the order of the documents.
 """
@@ -12,7 +12,7 @@ from infra_openapi.equality import Equality
 from infra_openapi.schema.node import Term
 
 T = TypeVar("T")
-#: Whether an old and a new part have a certain relation, for example the same content.
+#: A function that returns whether an old and a new part have a relation, for example the same content.
 Relation: TypeAlias = Callable[[T, T], bool]
 
 
@@ -25,24 +25,27 @@ class Pairing(NamedTuple):
 
 
 def paired(
-    olds: Iterable[T], news: Iterable[T], key: Callable[[T], bytes], relations: Sequence[Relation[T]]
+    old_parts: Iterable[T],
+    new_parts: Iterable[T],
+    key: Callable[[T], bytes],
+    relations: Sequence[Relation[T]],
 ) -> Pairing:
-    """Pair old and new parts for which the first relation is true, then those for the second, and so on.
+    """Pair the old and new parts with the first relation, then the remaining parts with the second, …
 
-    If a relation is true for several pairs, the order of the keys decides. Parts with equal keys must be
-    interchangeable.
+    If an old part has a relation to several new parts, the new part with the smallest key is paired. Parts
+    with equal keys must be interchangeable.
     """
-    removed, added = sorted(olds, key=key), sorted(news, key=key)
+    removed, added = sorted(old_parts, key=key), sorted(new_parts, key=key)
     pairs: list[tuple[T, T]] = []
     for relation in relations:
-        rest: list[T] = []
+        unmatched: list[T] = []
         for old in removed:
             index = next((index for index, new in enumerate(added) if relation(old, new)), None)
             if index is None:
-                rest.append(old)
+                unmatched.append(old)
             else:
                 pairs.append((old, added.pop(index)))
-        removed = rest
+        removed = unmatched
     return Pairing(pairs, removed, added)
 
 

@@ -9,18 +9,18 @@ from infra_openapi.schema import regex_automaton
 #: Nested repetitions and repetitions of ambiguous alternatives can take exponential time.
 _RISKY = re.compile(r"[+*}?]\)*\)[+*{]|\|[^()]*\)[+*{]|\\[1-9]")
 #: The length of the longest text that is matched with `re`, because `re` can take polynomial time.
-_LONGEST = 256
+_MAX_LENGTH = 256
 
 
 def matches(pattern: str, text: str) -> bool | None:
-    """Return whether a string matches a pattern.
+    """Return whether a string matches a pattern; None if this cannot be decided.
 
-    The module `regex_automaton` is used if it supports the pattern, otherwise `re`. The result is None if
-    `re` would be used but the pattern is invalid in Python, can take exponential time, or `text` has more
-    than `_LONGEST` characters.
+    The module `regex_automaton` is used if it supports the pattern. Otherwise `re` is used, and the result is
+    None if the pattern is invalid in Python, if the pattern can take exponential time, or if `text` has more
+    than `_MAX_LENGTH` characters.
     """
     answer = regex_automaton.matches(pattern, text)
-    if answer is None and len(text) <= _LONGEST and harmless(pattern):
+    if answer is None and len(text) <= _MAX_LENGTH and harmless(pattern):
         return re.search(pattern, text) is not None
     return answer
 

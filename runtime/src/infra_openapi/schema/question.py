@@ -1,20 +1,20 @@
-"""Search for a value that some schemas allow and that other schemas refuse.
+"""Search for a value that some schemas allow and other schemas reject.
 
 A question is a list of schemas with roles (`Role`): the schemas that must allow the value, and the schemas
-that must not allow it. The answer is a value, a proof that no value exists, or a limit that the search
-reached. The comparison of composed schemas consists of such questions. Schema A includes schema B if no value
-is allowed by B and refused by A. Two alternatives overlap if a value is allowed by both.
+that must not allow the value. The answer is a value, a proof that no value exists, or a limit that the search
+reached. The comparison of composed schemas uses such questions: schema A includes schema B if no value exists
+that B allows and A rejects. Two alternatives overlap if a value exists that both alternatives allow.
 
-For requests and responses, a client is assumed to send and read only the properties that its schema
-describes. Therefore, a property that only the new schema describes does not matter. If only the old schema
-describes a property, the new schema does not include the old one.
+For requests and responses, the search assumes that a client sends and reads only the properties that its
+schema describes. Therefore, a property that only the new schema describes has no effect. If only the old
+schema describes a property, the new schema does not include the old schema.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, starmap
 from typing import Any, TypedDict, Unpack
 
 from infra_openapi.finding import Direction
@@ -27,8 +27,9 @@ from infra_openapi.schema.membership import Membership
 from infra_openapi.schema.node import ALL_TYPES, TYPES, Group, Node, Term, limited, only
 from infra_openapi.schema.normalize import Normalizer
 
-#: The values of the types that have few values.
+#: Type → all values of the type, for the types with a finite number of values.
 _FINITE: dict[str, list[Any]] = {"null": [None], "boolean": [False, True]}
+_NO_OBJECTS = ALL_TYPES - {"object"}
 #: The number of schemas, and of pairs of alternatives, that are examined in one step.
 _LITERALS_IN_STEP, _PAIRS_IN_STEP = 8, 16
 
@@ -44,7 +45,7 @@ class Roles(TypedDict, total=False):
 
 
 class _LimitError(Exception):
-    """The error that the search for a value has reached a limit."""
+    """Raised if the search for a value has reached a limit."""
 
     def __init__(self, limit: Limit) -> None:
         super().__init__(str(limit))
@@ -52,12 +53,11 @@ class _LimitError(Exception):
 
 
 class Questions:
-    """Searches for values in one direction (request, response or none); each answer is computed once.
+    """Searches for values in one direction (request, response or none); each answer is stored.
 
-    A schema can refer to itself, so the search can reach the same question again while it answers this
-    question. If the question contains a schema that must not allow the value, the search then assumes that no
-    value exists. If it finds a value later, the assumption was wrong, and all answers that depend on it are
-    removed.
+    A schema can refer to itself, so a question can occur again before its answer is known. If the question
+    contains a schema that must not allow the value, the search then assumes that no value exists. If a value
+    is found later, the assumption was wrong, and all answers that depend on the assumption are removed.
     """
 
     def __init__(
@@ -68,18 +68,18 @@ class Questions:
         same: Callable[[Node, Node], bool],
     ) -> None:
         self.direction, self.node_of, self.member = direction, normalizer.node, member
-        self._same, self._returns = same, normalizer.returns
+        self._same, self._is_recursive = same, normalizer.is_recursive
         self._none: set[Hashable] = set()
         self._found: dict[Hashable, Any] = {}
         self._tags: dict[Hashable, dict[str, frozenset[str]]] = {}
-        self._trail: list[Hashable] = []
-        self._underway: set[Hashable] = set()
+        self._assumed: list[Hashable] = []
+        self._unanswered: set[Hashable] = set()
         self._steps = self._depth = 0
 
     def ask(self, **roles: Unpack[Roles]) -> Any:
         """Return a value that fits all roles, `NOTHING` if no value fits, or the limit that was reached.
 
-        The value is a suggestion: it is not checked against keywords that cannot be evaluated.
+        The value can violate keywords that cannot be evaluated, such as an unknown `format`.
         """
         literals = [Literal(node, Role.SENT) for node in roles.get("sent", ())]
         literals += [Literal(node, Role.HELD) for node in roles.get("held", ())]
@@ -89,13 +89,13 @@ class Questions:
         if types != ALL_TYPES:
             limit = Node(key=("types", types), elements=(), types=types, derived=True)
             literals.append(Literal(limit, Role.HELD))
-        mark = len(self._trail)
+        assumed_count = len(self._assumed)
         self._steps = self._depth = 0
         try:
             return self.find(tuple(literals))
         except (_LimitError, RecursionError) as error:
-            self._undo(mark)
-            self._underway.clear()
+            self._undo(assumed_count)
+            self._unanswered.clear()
             return error.limit if isinstance(error, _LimitError) else STACK
 
     def unanswerable(self, **roles: Unpack[Roles]) -> Answer:
@@ -103,12 +103,12 @@ class Questions:
         value = self.ask(**roles)
         return value if isinstance(value, Limit) else value is NOTHING
 
-    def _undo(self, mark: int) -> None:
-        self._none.difference_update(self._trail[mark:])
-        del self._trail[mark:]
+    def _undo(self, assumed_count: int) -> None:
+        self._none.difference_update(self._assumed[assumed_count:])
+        del self._assumed[assumed_count:]
 
     def step(self, count: int = 1) -> None:
-        """Count steps of the search. Raises `_LimitError` if the question needs too many steps."""
+        """Count `count` steps of the search. Raises `_LimitError` if the question needs too many steps."""
         self._steps += count
         if self._steps > STEPS.number:
             raise _LimitError(STEPS)
@@ -125,35 +125,35 @@ class Questions:
 
     def find(self, literals: Literals) -> Any:
         """Return a value that fits all `literals`, or `NOTHING` if it is proved that no value fits."""
-        kept = self._relevant(literals)
-        if kept is None:
+        relevant = self._relevant(literals)
+        if relevant is None:
             return NOTHING
-        key = frozenset((node.key, role) for node, role in kept)
+        key = frozenset((node.key, role) for node, role in relevant)
         if key in self._none:
             return NOTHING
         if key in self._found:
             return self._found[key]
-        if key in self._underway:
+        if key in self._unanswered:
             return {}
-        self.step(1 + len(kept) // _LITERALS_IN_STEP)
-        mark = len(self._trail)
-        proving = any(not role.positive for _, role in kept)
-        if proving:
+        self.step(1 + len(relevant) // _LITERALS_IN_STEP)
+        assumed_count = len(self._assumed)
+        is_proof = any(not role.positive for _, role in relevant)
+        if is_proof:
             self._none.add(key)
-            self._trail.append(key)
+            self._assumed.append(key)
         else:
-            # A schema that requires itself allows no finite value. The search nevertheless returns a value,
-            # because the author of the schema did not intend this.
-            self._underway.add(key)
-        value = self._split(kept)
-        self._underway.discard(key)
+            # A schema that requires itself allows no finite value. This is hardly ever intended, so the
+            # search returns a value nevertheless.
+            self._unanswered.add(key)
+        value = self._split(relevant)
+        self._unanswered.discard(key)
         if value is not NOTHING:
-            if proving:
-                self._undo(mark)
+            if is_proof:
+                self._undo(assumed_count)
             self._found[key] = value
-        elif not proving:
+        elif not is_proof:
             self._none.add(key)
-            self._trail.append(key)
+            self._assumed.append(key)
         return value
 
     def _relevant(self, literals: Literals) -> Literals | None:
@@ -161,36 +161,37 @@ class Questions:
         unique = {(node.key, role): Literal(node, role) for node, role in literals}.values()
         positive: list[Literal] = []
         for literal in sorted(unique, key=lambda literal: literal.role):
-            if literal.role.positive and not any(self._equal(chosen, literal) for chosen in positive):
+            if literal.role.positive and not any(self._equal(allowing, literal) for allowing in positive):
                 positive.append(literal)
         types = ALL_TYPES
         for node, _ in positive:
             types &= node.types
-        if not types or any(self.apart(one.node, other.node) for one, other in combinations(positive, 2)):
+        if not types or any(starmap(self.disjoint, combinations((node for node, _ in positive), 2))):
             return None
         negative: list[Literal] = []
         for literal in unique:
             node = literal.node
             if literal.role.positive or not node.types & types:
                 continue
-            if node.unrestricted or any(self._equal(chosen, literal) for chosen in positive):
+            if node.unrestricted or any(self._equal(allowing, literal) for allowing in positive):
                 return None
-            if not any(self.apart(chosen.node, node) for chosen in positive):
+            if not any(self.disjoint(allowing.node, node) for allowing in positive):
                 negative.append(literal)
-        kept = [chosen for chosen in positive if not chosen.node.unrestricted]
-        return (*kept, *negative)
+        restricting = [allowing for allowing in positive if not allowing.node.unrestricted]
+        return (*restricting, *negative)
 
-    def _equal(self, one: Literal, other: Literal) -> bool:
-        return one.node.key == other.node.key or self._same(one.node, other.node)
+    def _equal(self, first: Literal, second: Literal) -> bool:
+        return first.node.key == second.node.key or self._same(first.node, second.node)
 
-    def apart(self, one: Node, other: Node) -> bool:
+    def disjoint(self, first: Node, second: Node) -> bool:
         """Return whether two schemas have no common value because of their types or tags."""
-        if not one.types & other.types:
+        if not first.types & second.types:
             return True
-        if one.types != {"object"} and other.types != {"object"}:
+        if first.types != {"object"} and second.types != {"object"}:
             return False
-        mine, theirs = self.tags(one), self.tags(other)
-        return any(mine[name].isdisjoint(theirs[name]) for name in mine.keys() & theirs.keys())
+        first_tags, second_tags = self.tags(first), self.tags(second)
+        shared_names = first_tags.keys() & second_tags.keys()
+        return any(first_tags[name].isdisjoint(second_tags[name]) for name in shared_names)
 
     def tags(self, node: Node) -> dict[str, frozenset[str]]:
         """Return a mapping from each required property with enumerated scalar values to these values."""
@@ -222,43 +223,44 @@ class Questions:
 
     def _options(self, node: Node, role: Role) -> Iterator[Literals]:
         """Yield the alternatives of a composed schema; a value must fit all literals of an alternative."""
-        return self._allowing(node, role) if role.positive else self._refusing(node, role)
+        return self._allowing(node, role) if role.positive else self._rejecting(node, role)
 
     def _allowing(self, node: Node, role: Role) -> Iterator[Literals]:
         if node.negations:
             denied = tuple(Literal(self.node_of(term), Role.DENIED) for term in node.negations)
-            yield (Literal(_rest(node, negations=()), role), *denied)
+            yield (Literal(_with(node, negations=()), role), *denied)
         elif node.groups:
             group = node.groups[0]
-            base = Literal(_rest(node, groups=node.groups[1:]), role)
+            base = Literal(_with(node, groups=node.groups[1:]), role)
             branches = [self.node_of(branch) for branch in group.branches]
             for index, branch in enumerate(branches):
-                others = branches[:index] + branches[index + 1 :] if self._exclusive(group) else []
-                kept = (
-                    limited(other, ALL_TYPES - {"object"} if self._both_open(branch, other) else ALL_TYPES)
-                    for other in others
-                    if not self.apart(branch, other)
+                siblings = branches[:index] + branches[index + 1 :] if self._exclusive(group) else []
+                rejecting = (
+                    limited(sibling, _NO_OBJECTS if self._both_open(branch, sibling) else ALL_TYPES)
+                    for sibling in siblings
+                    if not self.disjoint(branch, sibling)
                 )
-                excluded = (Literal(other, Role.DENIED) for other in kept if other.types & branch.types)
-                yield (base, Literal(branch, role), *excluded)
+                excluded = (sibling for sibling in rejecting if sibling.types & branch.types)
+                yield (base, Literal(branch, role), *(Literal(sibling, Role.DENIED) for sibling in excluded))
         elif node.conditions:
-            first = node.conditions[0]
-            base = Literal(_rest(node, conditions=node.conditions[1:]), role)
-            when, then, otherwise = map(self.node_of, (first.when, first.then, first.otherwise))
+            condition = node.conditions[0]
+            base = Literal(_with(node, conditions=node.conditions[1:]), role)
+            when, then, otherwise = map(self.node_of, (condition.when, condition.then, condition.otherwise))
             yield (base, Literal(when, role), Literal(then, role))
             yield (base, Literal(when, Role.DENIED), Literal(otherwise, role))
         else:
             name, term = next(iter(node.dependent_schemas.items()))
-            base = Literal(_rest(node, dependent_schemas=_without(node.dependent_schemas, name)), role)
+            base = Literal(_with(node, dependent_schemas=_without(node.dependent_schemas, name)), role)
             yield (base, Literal(self._requires(node, name), Role.DENIED))
             yield (base, Literal(self.node_of(term), role))
 
-    def _refusing(self, node: Node, role: Role) -> Iterator[Literals]:
+    def _rejecting(self, node: Node, role: Role) -> Iterator[Literals]:
         if node.negations or node.conditions or node.dependent_schemas:
-            # The role is `DENIED`: another keyword may describe a property that the rest does not describe.
-            rest = _rest(node, negations=(), conditions=(), dependent_schemas={})
-            if not rest.unrestricted:
-                yield (Literal(rest, Role.DENIED),)
+            # The role is `DENIED`: another keyword can describe a property that these keywords do not
+            # describe.
+            base_schema = _with(node, negations=(), conditions=(), dependent_schemas={})
+            if not base_schema.unrestricted:
+                yield (Literal(base_schema, Role.DENIED),)
             yield from ((Literal(self.node_of(term), Role.HELD),) for term in node.negations)
             for condition in node.conditions:
                 terms = condition.when, condition.then, condition.otherwise
@@ -270,42 +272,41 @@ class Questions:
                 yield (present, Literal(self.node_of(term), Role.DENIED))
             return
         group = node.groups[0]
-        base = _rest(node, groups=node.groups[1:])
+        base = _with(node, groups=node.groups[1:])
         branches = [self.node_of(branch) for branch in group.branches]
-        alone = base.unrestricted
-        yield tuple(Literal(branch if alone else both(base, branch), role) for branch in branches)
+        is_only_union = base.unrestricted
+        yield tuple(Literal(branch if is_only_union else both(base, branch), role) for branch in branches)
         if self._exclusive(group):
-            for one, other in self._overlaps(branches):
-                yield (Literal(base, Role.HELD), Literal(one, Role.HELD), Literal(other, Role.HELD))
+            for first, second in self._overlaps(branches):
+                yield (Literal(base, Role.HELD), Literal(first, Role.HELD), Literal(second, Role.HELD))
 
     def _overlaps(self, branches: list[Node]) -> Iterator[tuple[Node, Node]]:
         """Yield the pairs of alternatives that can have a common value other than an open object.
 
-        An open object allows undeclared properties, so nearly all open objects have common values. Clients do
-        not send these values.
+        An open object allows undeclared properties, so nearly all open objects have common values, but
+        clients do not send these values.
         """
-        for index, one in enumerate(branches):
+        for index, first in enumerate(branches):
             self.step(1 + (len(branches) - index) // _PAIRS_IN_STEP)
-            for other in branches[index + 1 :]:
-                # In requests and responses, a null that both alternatives allow does not count as an overlap.
+            for second in branches[index + 1 :]:
+                # In requests and responses, null is not an overlap of two alternatives that both allow null.
                 nulls = frozenset[str]() if self.direction is Direction.NONE else frozenset({"null"})
-                types = one.types & other.types - nulls
-                if self._both_open(one, other):
+                types = first.types & second.types - nulls
+                if self._both_open(first, second):
                     types -= {"object"}
-                if types and not self.apart(one, other):
-                    yield (limited(one, types), other)
+                if types and not self.disjoint(first, second):
+                    yield (limited(first, types), second)
 
     def _exclusive(self, group: Group) -> bool:
         """Return whether a value must match exactly one alternative.
 
-        This is true for a `oneOf`, unless a discriminator selects the alternative, or the `oneOf` contains
-        itself as an alternative, which is a circular definition.
+        The result is True for a `oneOf`, unless it has a discriminator or contains itself as an alternative.
         """
-        return group.kind == "oneOf" and group.discriminator is None and not self._returns(group)
+        return group.kind == "oneOf" and group.discriminator is None and not self._is_recursive(group)
 
-    def _both_open(self, one: Node, other: Node) -> bool:
+    def _both_open(self, first: Node, second: Node) -> bool:
         """Return whether two alternatives are open objects; open objects nearly always match each other."""
-        return self.direction is not Direction.NONE and members.opened(one) and members.opened(other)
+        return self.direction is not Direction.NONE and members.is_open(first) and members.is_open(second)
 
     def _requires(self, node: Node, name: str) -> Node:
         element = node.elements[0]
@@ -342,16 +343,15 @@ class Questions:
         merged = consistent(merged)
         if merged.impossible:
             return NOTHING
-        listed: list[Any] = _FINITE.get(kind, [])
-        if kind in merged.values or (listed and kind not in merged.values):
-            return self._listed(
-                list(merged.values[kind].values()) if kind in merged.values else listed, literals
-            )
-        refusals = [literal.node for literal in negative]
+        enumerated: list[Any] = _FINITE.get(kind, [])
+        if kind in merged.values or (enumerated and kind not in merged.values):
+            values = list(merged.values[kind].values()) if kind in merged.values else enumerated
+            return self._listed(values, literals)
+        rejecting = [literal.node for literal in negative]
         if kind == "number":
-            value = scalar_values.number(merged, refusals)
+            value = scalar_values.number(merged, rejecting)
         elif kind == "string":
-            value = scalar_values.text(merged, refusals)
+            value = scalar_values.text(merged, rejecting)
             if isinstance(value, Limit):
                 raise _LimitError(value)
         elif kind == "array":
@@ -361,7 +361,7 @@ class Questions:
         return NOTHING if value is None else value
 
     def _listed(self, values: list[Any], literals: Literals) -> Any:
-        """Return the first of the `values` that fits all `literals`, or `NOTHING`."""
+        """Return the first value in `values` that fits all `literals`, or `NOTHING`."""
         holds = self.member.holds
         for value in values:
             if all(
@@ -384,15 +384,15 @@ def _count(node: Node, *, positive: bool) -> int:
     return 1 + len(node.negations) + 2 * (len(node.conditions) + len(node.dependent_schemas))
 
 
-def _rest(node: Node, **changes: Any) -> Node:
-    """Return a copy of the schema with `changes`: new values of fields, without keywords such as `oneOf`."""
-    left = (
+def _with(node: Node, **changes: Any) -> Node:
+    """Return a copy of the schema with new values for the fields in `changes`, such as fewer `groups`."""
+    remaining_counts = (
         len(changes.get("groups", node.groups)),
         len(changes.get("negations", node.negations)),
         len(changes.get("conditions", node.conditions)),
         len(changes.get("dependent_schemas", node.dependent_schemas)),
     )
-    return replace(node, **changes, key=("rest of", node.key, left), derived=True)
+    return replace(node, **changes, key=("rest of", node.key, remaining_counts), derived=True)
 
 
 def _without(terms: Any, name: str) -> dict[str, Term]:

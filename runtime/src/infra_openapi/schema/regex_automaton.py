@@ -20,7 +20,7 @@ from infra_openapi.schema.limits import PATTERN, PATTERNS, Limit
 Characters: TypeAlias = tuple[tuple[int, int], ...]
 States: TypeAlias = frozenset[int]
 
-_LAST = 0x10FFFF
+_MAX_CODE_POINT = 0x10FFFF
 _DIGITS: Characters = ((48, 57),)
 _WORD: Characters = ((48, 57), (65, 90), (95, 95), (97, 122))
 # Source: ECMA-262, "CharacterClassEscape", WhiteSpace and LineTerminator.
@@ -41,7 +41,7 @@ _CONTROLS = {"n": 10, "r": 13, "t": 9, "f": 12, "v": 11, "0": 0}
 _START, _END = "^", "$"
 
 
-class _UnreadableError(Exception):
+class _UnsupportedError(Exception):
     """Raised if a regular expression contains a construct that this module does not support."""
 
 
@@ -53,126 +53,125 @@ class _TooLargeError(Exception):
 class Automaton:
     """A finite automaton for one regular expression, with states and transitions.
 
-    State 0 is the initial state. If the last state is reached, the expression matches.
+    State 0 is the initial state. The expression matches if the automaton reaches the state `final`.
     """
 
-    #: For each state, the transitions: the characters and the next state.
-    steps: list[list[tuple[Characters, int]]] = field(default_factory=list)
-    #: For each state, the transitions without a character, which are possible always (""), or only at the
-    #: start or end of the string.
-    jumps: list[list[tuple[str, int]]] = field(default_factory=list)
-    last: int = 0
+    #: For each state, its transitions: the characters and the next state.
+    transitions: list[list[tuple[Characters, int]]] = field(default_factory=list)
+    #: For each state, its transitions without a character: the condition ("": always, "^": at the start of
+    #: the string, "$": at the end) and the next state.
+    empty_transitions: list[list[tuple[str, int]]] = field(default_factory=list)
+    final: int = 0
 
     def state(self) -> int:
         """Add a state to the automaton, and return the number of the new state."""
-        if len(self.steps) >= PATTERN.number:
+        if len(self.transitions) >= PATTERN.number:
             raise _TooLargeError
-        self.steps.append([])
-        self.jumps.append([])
-        return len(self.steps) - 1
+        self.transitions.append([])
+        self.empty_transitions.append([])
+        return len(self.transitions) - 1
 
     def closure(self, states: Iterable[int], *, start: bool = False, end: bool = False) -> States:
-        """Return `states` and all states that can be reached from them without reading a character."""
+        """Return `states`, and all states that the automaton can reach from `states` without a character."""
         reached = set(states)
-        waiting = list(reached)
-        while waiting:
-            for kind, to in self.jumps[waiting.pop()]:
-                allowed = not kind or (start and kind == _START) or (end and kind == _END)
-                if allowed and to not in reached:
-                    reached.add(to)
-                    waiting.append(to)
+        queue = list(reached)
+        while queue:
+            for kind, next_state in self.empty_transitions[queue.pop()]:
+                is_possible = not kind or (start and kind == _START) or (end and kind == _END)
+                if is_possible and next_state not in reached:
+                    reached.add(next_state)
+                    queue.append(next_state)
         return frozenset(reached)
 
-    def after(self, states: States, point: int) -> States:
-        """Return the states that can be reached from `states` by reading one character."""
-        return self.closure(
-            to for state in states for characters, to in self.steps[state] if _within(point, characters)
-        )
+    def after(self, states: States, code: int) -> States:
+        """Return the states that the automaton can reach from `states` if it reads one character."""
+        transitions = (transition for state in states for transition in self.transitions[state])
+        return self.closure(target for characters, target in transitions if _within(code, characters))
 
     def accepts(self, states: States, *, start: bool) -> bool:
         """Return whether the expression matches a string that ends when the automaton is in these states."""
-        return self.last in self.closure(states, start=start, end=True)
+        return self.final in self.closure(states, start=start, end=True)
 
 
 class _Reader:
     """Parses a regular expression, and builds an automaton that finds a match anywhere in a string."""
 
     def __init__(self, expression: str) -> None:
-        self._text, self._at = expression, 0
-        self._made = Automaton()
+        self._text, self._index = expression, 0
+        self._automaton = Automaton()
 
     def automaton(self) -> Automaton:
-        made = self._made
-        first = made.state()
-        made.steps[first].append((((0, _LAST),), first))
-        begin, finish = self._alternatives()
-        if self._at < len(self._text):
-            raise _UnreadableError
-        made.jumps[first].append(("", begin))
-        made.steps[finish].append((((0, _LAST),), finish))
-        made.last = finish
-        return made
+        automaton = self._automaton
+        initial = automaton.state()
+        automaton.transitions[initial].append((((0, _MAX_CODE_POINT),), initial))
+        start, end = self._alternatives()
+        if self._index < len(self._text):
+            raise _UnsupportedError
+        automaton.empty_transitions[initial].append(("", start))
+        automaton.transitions[end].append((((0, _MAX_CODE_POINT),), end))
+        automaton.final = end
+        return automaton
 
     def _peek(self) -> str:
-        return self._text[self._at : self._at + 1]
+        return self._text[self._index : self._index + 1]
 
     def _take(self, text: str) -> bool:
-        if not self._text.startswith(text, self._at):
+        if not self._text.startswith(text, self._index):
             return False
-        self._at += len(text)
+        self._index += len(text)
         return True
 
     def _next(self) -> str:
         character = self._peek()
         if not character:
-            raise _UnreadableError
-        self._at += 1
+            raise _UnsupportedError
+        self._index += 1
         return character
 
     def _alternatives(self) -> tuple[int, int]:
-        begin, finish = self._made.state(), self._made.state()
+        start, end = self._automaton.state(), self._automaton.state()
         while True:
-            inner, outer = self._sequence()
-            self._made.jumps[begin].append(("", inner))
-            self._made.jumps[outer].append(("", finish))
+            sequence_start, sequence_end = self._sequence()
+            self._automaton.empty_transitions[start].append(("", sequence_start))
+            self._automaton.empty_transitions[sequence_end].append(("", end))
             if not self._take("|"):
-                return begin, finish
+                return start, end
 
     def _sequence(self) -> tuple[int, int]:
-        begin = finish = self._made.state()
+        start = end = self._automaton.state()
         while self._peek() not in {"", "|", ")"}:
-            at = self._at
-            inner, outer = self._atom()
-            inner, outer = self._repeated(at, self._at, inner, outer)
-            self._made.jumps[finish].append(("", inner))
-            finish = outer
-        return begin, finish
+            atom_index = self._index
+            atom_start, atom_end = self._atom()
+            atom_start, atom_end = self._repeated(atom_index, self._index, atom_start, atom_end)
+            self._automaton.empty_transitions[end].append(("", atom_start))
+            end = atom_end
+        return start, end
 
     def _atom(self) -> tuple[int, int]:
         character = self._next()
         if character in {_START, _END}:
-            begin, finish = self._made.state(), self._made.state()
-            self._made.jumps[begin].append((character, finish))
-            return begin, finish
+            start, end = self._automaton.state(), self._automaton.state()
+            self._automaton.empty_transitions[start].append((character, end))
+            return start, end
         if character == "(":
             if self._take("?<") and self._peek() in {"=", "!", ""}:
-                raise _UnreadableError
-            if self._text.startswith("?<", self._at - 2):
-                self._at = self._text.index(">", self._at) + 1
+                raise _UnsupportedError
+            if self._text.startswith("?<", self._index - 2):
+                self._index = self._text.index(">", self._index) + 1
             elif self._peek() == "?" and not self._take("?:"):
-                raise _UnreadableError
+                raise _UnsupportedError
             states = self._alternatives()
             if not self._take(")"):
-                raise _UnreadableError
+                raise _UnsupportedError
             return states
         if character in {"*", "+", "?", "{"}:
-            raise _UnreadableError
+            raise _UnsupportedError
         return self._character(self._class() if character == "[" else self._single(character))
 
     def _character(self, characters: Characters) -> tuple[int, int]:
-        begin, finish = self._made.state(), self._made.state()
-        self._made.steps[begin].append((characters, finish))
-        return begin, finish
+        start, end = self._automaton.state(), self._automaton.state()
+        self._automaton.transitions[start].append((characters, end))
+        return start, end
 
     def _single(self, character: str) -> Characters:
         if character == ".":
@@ -188,31 +187,31 @@ class _Reader:
         if character in _CONTROLS:
             return _only(_CONTROLS[character])
         if character in {"x", "u"}:
-            digits = self._text[self._at : self._at + (2 if character == "x" else 4)]
-            self._at += len(digits)
+            digits = self._text[self._index : self._index + (2 if character == "x" else 4)]
+            self._index += len(digits)
             try:
                 return _only(int(digits, 16))
             except ValueError:
-                raise _UnreadableError from None
+                raise _UnsupportedError from None
         if character.isalnum():
-            raise _UnreadableError
+            raise _UnsupportedError
         return _only(ord(character))
 
     def _class(self) -> Characters:
         negated = self._take("^")
         ranges: list[tuple[int, int]] = []
         while not self._take("]"):
-            first = self._member()
-            if self._peek() == "-" and self._text[self._at + 1 : self._at + 2] not in {"]", ""}:
-                self._at += 1
-                last = self._member()
-                if len(first) != 1 or len(last) != 1 or first[0][0] > last[0][1]:
-                    raise _UnreadableError
-                ranges.append((first[0][0], last[0][1]))
+            low = self._member()
+            if self._peek() == "-" and self._text[self._index + 1 : self._index + 2] not in {"]", ""}:
+                self._index += 1
+                high = self._member()
+                if len(low) != 1 or len(high) != 1 or low[0][0] > high[0][1]:
+                    raise _UnsupportedError
+                ranges.append((low[0][0], high[0][1]))
             else:
-                ranges += first
-        made = _sorted(ranges)
-        return _others(made) if negated else made
+                ranges += low
+        characters = _sorted(ranges)
+        return _others(characters) if negated else characters
 
     def _member(self) -> Characters:
         character = self._next()
@@ -220,36 +219,36 @@ class _Reader:
             return _only(8) if self._take("b") else self._escaped()
         return _only(ord(character))
 
-    def _repeated(self, start: int, end: int, inner: int, outer: int) -> tuple[int, int]:
-        least, most = self._counts()
-        if (least, most) == (1, 1):
-            return inner, outer
-        if max(least, most or 0) > PATTERN.number:
+    def _repeated(self, start: int, end: int, atom_start: int, atom_end: int) -> tuple[int, int]:
+        minimum, maximum = self._counts()
+        if (minimum, maximum) == (1, 1):
+            return atom_start, atom_end
+        if max(minimum, maximum or 0) > PATTERN.number:
             raise _TooLargeError
-        made, after = self._made, self._at
-        begin = finish = made.state()
+        automaton, next_index = self._automaton, self._index
+        first_state = last_state = automaton.state()
         optional: list[int] = []
-        for number in range(most if most is not None else max(least, 1)):
-            copy = (inner, outer) if number == 0 else self._again(start, end)
-            optional += [finish] if number >= least else []
-            made.jumps[finish].append(("", copy[0]))
-            if most is None and number == max(least, 1) - 1:
-                made.jumps[copy[1]].append(("", copy[0]))
-            finish = copy[1]
+        for number in range(maximum if maximum is not None else max(minimum, 1)):
+            copy = (atom_start, atom_end) if number == 0 else self._again(start, end)
+            optional += [last_state] if number >= minimum else []
+            automaton.empty_transitions[last_state].append(("", copy[0]))
+            if maximum is None and number == max(minimum, 1) - 1:
+                automaton.empty_transitions[copy[1]].append(("", copy[0]))
+            last_state = copy[1]
         for state in optional:
-            made.jumps[state].append(("", finish))
-        self._at = after
-        return begin, finish
+            automaton.empty_transitions[state].append(("", last_state))
+        self._index = next_index
+        return first_state, last_state
 
     def _again(self, start: int, end: int) -> tuple[int, int]:
-        """Parse the text from `start` to `end` again, for one more repetition in the automaton.
+        """Parse the expression from index `start` to `end` again, and add the states of one more repetition.
 
         For example, `a{3}` is parsed as three times `a`.
         """
-        self._at = start
+        self._index = start
         states = self._atom()
-        if self._at != end:
-            raise _UnreadableError
+        if self._index != end:
+            raise _UnsupportedError
         return states
 
     def _counts(self) -> tuple[int, int | None]:
@@ -261,22 +260,22 @@ class _Reader:
         elif self._take("?"):
             counts = (0, 1)
         elif self._take("{"):
-            inner, closed, _ = self._text[self._at :].partition("}")
-            least, comma, most = inner.partition(",")
-            if not (closed and least.isdecimal() and (not most or most.isdecimal())):
-                raise _UnreadableError
-            self._at += len(inner) + 1
-            counts = int(least), int(most) if most else None if comma else int(least)
+            content, brace, _ = self._text[self._index :].partition("}")
+            minimum, comma, maximum = content.partition(",")
+            if not (brace and minimum.isdecimal() and (not maximum or maximum.isdecimal())):
+                raise _UnsupportedError
+            self._index += len(content) + 1
+            counts = int(minimum), int(maximum) if maximum else None if comma else int(minimum)
         else:
             return counts
         self._take("?")  # a lazy repetition matches the same strings as a greedy repetition
         if self._peek() in {"*", "+", "?", "{"}:
-            raise _UnreadableError
+            raise _UnsupportedError
         return counts
 
 
-def _only(point: int) -> Characters:
-    return ((point, point),)
+def _only(code_point: int) -> Characters:
+    return ((code_point, code_point),)
 
 
 def _sorted(ranges: Iterable[tuple[int, int]]) -> Characters:
@@ -291,15 +290,15 @@ def _sorted(ranges: Iterable[tuple[int, int]]) -> Characters:
 
 def _others(characters: Characters) -> Characters:
     ranges, low = [], 0
-    for first, last in characters:
-        if low < first:
-            ranges.append((low, first - 1))
-        low = last + 1
-    return (*ranges, (low, _LAST)) if low <= _LAST else tuple(ranges)
+    for start, end in characters:
+        if low < start:
+            ranges.append((low, start - 1))
+        low = end + 1
+    return (*ranges, (low, _MAX_CODE_POINT)) if low <= _MAX_CODE_POINT else tuple(ranges)
 
 
-def _within(point: int, characters: Characters) -> bool:
-    return any(low <= point <= high for low, high in characters)
+def _within(code_point: int, characters: Characters) -> bool:
+    return any(low <= code_point <= high for low, high in characters)
 
 
 @functools.lru_cache(maxsize=2048)
@@ -309,7 +308,7 @@ def automaton(expression: str) -> Automaton | Limit | None:
         return _Reader(expression).automaton()
     except _TooLargeError:
         return PATTERN
-    except (_UnreadableError, RecursionError, ValueError):
+    except (_UnsupportedError, RecursionError, ValueError):
         return None
 
 
@@ -318,74 +317,74 @@ def matches(expression: str, text: str) -> bool | None:
 
     The result is None if the expression is not supported or too large.
     """
-    made = automaton(expression)
-    if made is None or isinstance(made, Limit):
+    machine = automaton(expression)
+    if machine is None or isinstance(machine, Limit):
         return None
-    states = made.closure([0], start=True)
+    states = machine.closure([0], start=True)
     for character in text:
-        states = made.after(states, ord(character))
-    return made.accepts(states, start=not text)
+        states = machine.after(states, ord(character))
+    return machine.accepts(states, start=not text)
 
 
 def counterexample(narrow: Sequence[str], wide: str) -> str | bool | Limit | None:
     """Return a string that matches all expressions in `narrow`, but not the expression `wide`.
 
-    The result is False if no such string exists. It is None if an expression is not supported, and a limit if
-    the search reaches this limit.
+    The result is False if no such string exists, None if an expression is not supported, and a limit if the
+    search reaches this limit.
     """
     automata = [automaton(expression) for expression in (*narrow, wide)]
     machines = [machine for machine in automata if isinstance(machine, Automaton)]
     if len(machines) < len(automata):
         return None if None in automata else PATTERN
-    points = _points(machines)
-    first = tuple(machine.closure([0], start=True) for machine in machines)
-    came: dict[tuple[States, ...], str] = {first: ""}
-    waiting = deque([first])
-    while waiting:
-        here = waiting.popleft()
-        text = came[here]
-        *inside, outside = (
-            machine.accepts(states, start=not text) for machine, states in zip(machines, here, strict=True)
+    code_points = _representatives(machines)
+    initial = tuple(machine.closure([0], start=True) for machine in machines)
+    texts: dict[tuple[States, ...], str] = {initial: ""}
+    queue = deque([initial])
+    while queue:
+        current = queue.popleft()
+        text = texts[current]
+        *narrow_matches, wide_matches = (
+            machine.accepts(states, start=not text) for machine, states in zip(machines, current, strict=True)
         )
-        if all(inside) and not outside:
+        if all(narrow_matches) and not wide_matches:
             return text
-        for point in points:
-            there = tuple(
-                machine.after(states, point) for machine, states in zip(machines, here, strict=True)
+        for code_point in code_points:
+            following = tuple(
+                machine.after(states, code_point) for machine, states in zip(machines, current, strict=True)
             )
-            if there not in came:
-                if len(came) >= PATTERNS.number:
+            if following not in texts:
+                if len(texts) >= PATTERNS.number:
                     return PATTERNS
-                came[there] = text + chr(point)
-                waiting.append(there)
+                texts[following] = text + chr(code_point)
+                queue.append(following)
     return False
 
 
-def _points(machines: Iterable[Automaton]) -> list[int]:
-    """Return one character for each set of characters that the automata do not distinguish.
+def _representatives(machines: Iterable[Automaton]) -> list[int]:
+    """Return the code point of one character for each set of characters that the automata do not distinguish.
 
-    Readable characters are returned first.
+    Printable ASCII characters are first in the list.
     """
     borders = {0}
-    for made in machines:
-        for steps in made.steps:
-            for characters, _ in steps:
+    for machine in machines:
+        for state_transitions in machine.transitions:
+            for characters, _ in state_transitions:
                 for low, high in characters:
                     borders |= {low, high + 1}
-    ends = sorted(borders)
-    pairs = zip(ends, [*ends[1:], _LAST + 1], strict=True)
-    points = [_readable(low, high - 1) for low, high in pairs if low < high]
-    return sorted(points, key=lambda point: (not 32 <= point < 127, point))
+    sorted_borders = sorted(borders)
+    pairs = zip(sorted_borders, [*sorted_borders[1:], _MAX_CODE_POINT + 1], strict=True)
+    code_points = [_readable(low, high - 1) for low, high in pairs if low < high]
+    return sorted(code_points, key=lambda code_point: (not 32 <= code_point < 127, code_point))
 
 
 def _readable(low: int, high: int) -> int:
-    preferred: Iterator[int] = (point for point in (120, 97, 65, 48, 32, 33) if low <= point <= high)
-    return next(preferred, min(low, _LAST))
+    preferred: Iterator[int] = (code for code in (120, 97, 65, 48, 32, 33) if low <= code <= high)
+    return next(preferred, min(low, _MAX_CODE_POINT))
 
 
-def of_lengths(least: float | None, most: float | None) -> str:
-    """Return a regular expression that matches all strings with `least` to `most` characters."""
-    return f"^[^]{{{int(least or 0)},{'' if most is None else int(most)}}}$"
+def of_lengths(minimum: float | None, maximum: float | None) -> str:
+    """Return a regular expression that matches every string with `minimum` to `maximum` characters."""
+    return f"^[^]{{{int(minimum or 0)},{'' if maximum is None else int(maximum)}}}$"
 
 
 def of_texts(texts: Iterable[str]) -> str:

@@ -21,7 +21,7 @@ from infra_openapi.schema.node import (
     type_of,
 )
 
-#: A property with one of these keywords may be required in one direction only.
+#: A property with one of these keywords can be required in requests only or in responses only.
 _CONDITIONAL = frozenset({"readOnly", "writeOnly", "$ref", "allOf", "$dynamicRef"})
 _RANGES = {
     "int8": (-(2**7), 2**7 - 1),
@@ -42,41 +42,41 @@ _ADDED_REMOVED: dict[str, tuple[FactKind, FactKind]] = {
 
 
 def types(old: Node, new: Node, change: Change) -> frozenset[str]:
-    """Add facts about changed types of a schema, and return the types of both the old and the new schema.
+    """Add facts about changed types of a schema, and return the types that the old and the new schema share.
 
-    The caller compares the keywords of the returned types next.
+    The caller then compares the keywords of the shared types.
     """
     before, after = _types(old, change), _types(new, change)
     null = {"null"}
     if change.mode.nullless:
         before, after = before - null, after - null
     elif ALL_TYPES not in (old.types, new.types) and before & after - null:
-        # A change of null has its own fact if another type stays; if no type stays, null is treated like the
-        # other types.
+        # If the schemas share another type, a change of the type null has its own fact. Otherwise null is
+        # compared like the other types.
         if "null" in before ^ after:
-            word = facts.BECAME_NULLABLE if "null" in after else facts.BECAME_NOT_NULLABLE
-            change.fact(word, _of_type(old), _of_type(new), old.type_names, new.type_names)
+            kind = facts.BECAME_NULLABLE if "null" in after else facts.BECAME_NOT_NULLABLE
+            change.fact(kind, _of_type(old), _of_type(new), old.type_names, new.type_names)
         before, after = before - null, after - null
     shared = before & after
     narrowed, widened = bool(before - after), bool(after - before)
-    whole, becomes_whole = _integral(old, change), _integral(new, change)
-    listed = (
+    was_integral, is_integral = _integral(old, change), _integral(new, change)
+    both_enumerate = (
         "number" in old.values and "number" in new.values
     )  # the enumerated values are compared instead of the types
-    if "number" in shared and whole != becomes_whole and not listed:
+    if "number" in shared and was_integral != is_integral and not both_enumerate:
         # Multiples of an integer are integers, also with the type `number`.
-        narrowed = narrowed or (becomes_whole and not _whole_step(old))
-        widened = widened or (whole and not _whole_step(new))
+        narrowed = narrowed or (is_integral and not _has_integer_step(old))
+        widened = widened or (was_integral and not _has_integer_step(new))
     if narrowed or widened:
         if (before ^ after) and enumeration.by_values(old, new, before - after, after - before, change):
             return shared
-        _tell_types(old, new, change, narrowed, widened)
+        _add_type_fact(old, new, change, narrowed, widened)
     return shared
 
 
-def _tell_types(old: Node, new: Node, change: Change, narrowed: bool, widened: bool) -> None:
+def _add_type_fact(old: Node, new: Node, change: Change, narrowed: bool, widened: bool) -> None:
     if old.type_names == new.type_names:
-        return  # only keywords for strings changed, and these keywords have their own facts
+        return  # only keywords for strings have changed; these keywords have their own facts
     name = (
         facts.TYPE_CHANGED
         if narrowed and widened
@@ -97,20 +97,20 @@ def _types(node: Node, change: Change) -> frozenset[str]:
     If the values are sent as text (for example in a URL), a string without restrictions also includes numbers
     and booleans.
     """
-    if change.mode.text and _any_text(node):
+    if change.mode.text and _allows_any_text(node):
         return node.types | {"number", "boolean"}
     return node.types
 
 
 def _integral(node: Node, change: Change) -> bool:
-    return node.integral and not (change.mode.text and _any_text(node))
+    return node.integral and not (change.mode.text and _allows_any_text(node))
 
 
-def _whole_step(node: Node) -> bool:
+def _has_integer_step(node: Node) -> bool:
     return "multipleOf" in node.facets and Fraction(str(node.facets["multipleOf"].value)).denominator == 1
 
 
-def _any_text(node: Node) -> bool:
+def _allows_any_text(node: Node) -> bool:
     restricted = {"minLength", "maxLength"} & set(node.facets)
     return "string" in node.types and not (
         restricted or node.patterns or node.formats or "string" in node.values
@@ -122,12 +122,12 @@ def facets(old: Node, new: Node, shared: frozenset[str], change: Change) -> None
 
     `shared` contains the types that both the old and the new schema allow.
     """
-    either = old.types | new.types
+    allowed_types = old.types | new.types
     for name in sorted({*old.facets, *new.facets} - {"enum"}):
         # A keyword for a type that is not allowed has no effect, but its change is still reported.
-        if type_of(name) in shared or type_of(name) not in either:
+        if type_of(name) in shared or type_of(name) not in allowed_types:
             _facet(name, old, new, change)
-    if "string" in shared or "string" not in either:
+    if "string" in shared or "string" not in allowed_types:
         text_patterns.patterns(old, new, change)
     _formats(old, new, shared, change)
 
@@ -138,37 +138,41 @@ def _facet(name: str, old: Node, new: Node, change: Change) -> None:
         before.element if before else old.element,
         after.element if after else new.element,
     )
-    first, second = _shown(before), _shown(after)
-    if (name == "multipleOf" and _divides_one(before, old, after, new)) or _implied_count(name, old, new):
+    old_value, new_value = _json_value(before), _json_value(after)
+    if (name == "multipleOf" and _has_no_effect_on_integers(before, old, after, new)) or _implied_count(
+        name, old, new
+    ):
         return
     if text_patterns.implied_length(name, old, new, change):
         return
     added, removed = _ADDED_REMOVED[name]
     if before is None or after is None:
-        change.fact(added if before is None else removed, old_element, new_element, first, second)
+        change.fact(added if before is None else removed, old_element, new_element, old_value, new_value)
     elif before.value == after.value:
         return
     elif name == "multipleOf":
-        change.fact(_step(before.value, after.value), old_element, new_element, first, second)
+        change.fact(
+            _multiple_of_change(before.value, after.value), old_element, new_element, old_value, new_value
+        )
     else:
         if isinstance(before.value, Bound):
             narrower = narrower_end(name, after.value, before.value)
-            rises = narrower if name == "minimum" else not narrower
+            increased = narrower if name == "minimum" else not narrower
         else:
-            rises = after.value > before.value
-        kind = BOUNDS[name].increased if rises else BOUNDS[name].decreased
-        change.fact(kind, old_element, new_element, first, second)
+            increased = after.value > before.value
+        kind = BOUNDS[name].increased if increased else BOUNDS[name].decreased
+        change.fact(kind, old_element, new_element, old_value, new_value)
 
 
-def _divides_one(before: Facet | None, old: Node, after: Facet | None, new: Node) -> bool:
+def _has_no_effect_on_integers(before: Facet | None, old: Node, after: Facet | None, new: Node) -> bool:
     """Return whether an added or removed `multipleOf` has no effect, because the schema allows only integers.
 
-    This is the case if every integer is a multiple of the value, such as 1 or 0.5.
+    The keyword has no effect if every integer is a multiple of its value, such as 1 or 0.5.
     """
     if before is not None and after is not None:
         return False
-    side, step = (old, after) if before is None else (new, before)
-    return side.integral and step is not None and Fraction(str(step.value)).numerator == 1
+    node, step = (old, after) if before is None else (new, before)
+    return node.integral and step is not None and Fraction(str(step.value)).numerator == 1
 
 
 def _implied_count(name: str, old: Node, new: Node) -> bool:
@@ -182,12 +186,13 @@ def _implied_count(name: str, old: Node, new: Node) -> bool:
     if name != "minProperties":
         return False
     before, after = (
-        max(node.facets[name].value if name in node.facets else 0, _sure(node)) for node in (old, new)
+        max(node.facets[name].value if name in node.facets else 0, _always_required(node))
+        for node in (old, new)
     )
     return bool(before == after)
 
 
-def _sure(node: Node) -> int:
+def _always_required(node: Node) -> int:
     """Return the number of required properties of a schema that are required in requests and in responses.
 
     A read-only property is not required in requests, and a write-only property is not required in responses.
@@ -199,22 +204,24 @@ def _sure(node: Node) -> int:
     )
 
 
-def _shown(facet: Facet | None) -> Any:
+def _json_value(facet: Facet | None) -> Any:
     if facet is None:
         return None
     return facet.value.to_json() if isinstance(facet.value, Bound) else facet.value
 
 
-def _step(before: float, after: float) -> FactKind:
-    first, second = Fraction(str(before)), Fraction(str(after))
-    if (first / second).denominator == 1:
+def _multiple_of_change(before: float, after: float) -> FactKind:
+    old_value, new_value = Fraction(str(before)), Fraction(str(after))
+    if (old_value / new_value).denominator == 1:
         return facts.MULTIPLE_OF_WIDENED
-    return facts.MULTIPLE_OF_NARROWED if (second / first).denominator == 1 else facts.MULTIPLE_OF_CHANGED
+    return (
+        facts.MULTIPLE_OF_NARROWED if (new_value / old_value).denominator == 1 else facts.MULTIPLE_OF_CHANGED
+    )
 
 
 def _formats(old: Node, new: Node, shared: frozenset[str], change: Change) -> None:
-    either = old.types | new.types
-    before, after = _relevant(old, shared, either), _relevant(new, shared, either)
+    allowed_types = old.types | new.types
+    before, after = _relevant(old, shared, allowed_types), _relevant(new, shared, allowed_types)
     removed = [name for name in sorted(before) if name not in after and not _implied(name, old, after)]
     added = [name for name in sorted(after) if name not in before and not _implied(name, new, before)]
     if removed and added:
@@ -227,10 +234,10 @@ def _formats(old: Node, new: Node, shared: frozenset[str], change: Change) -> No
             new_format,
         )
     for name in removed:
-        if not _within(new, name):
+        if not _is_in_format_range(new, name):
             change.fact(facts.FORMAT_REMOVED, before[name], new.element, name, None)
     for name in added:
-        if not _within(old, name):
+        if not _is_in_format_range(old, name):
             is_standard = name in WIDER or name in NUMERIC
             change.fact(
                 facts.FORMAT_ADDED if is_standard else facts.UNKNOWN_FORMAT_ADDED,
@@ -249,21 +256,25 @@ def _format_change(before: str, after: str) -> FactKind:
     return facts.FORMAT_CHANGED if before in WIDER or after in WIDER else facts.UNKNOWN_FORMAT_CHANGED
 
 
-def _implied(name: str, node: Node, others: dict[str, Element]) -> bool:
-    """Return whether another format of the same schema already implies the format `name`."""
-    return any(other in node.formats and other in others for other in WIDER if name in WIDER[other])
+def _implied(name: str, node: Node, other_formats: dict[str, Element]) -> bool:
+    """Return whether a format of the schema that is also in `other_formats` implies the format `name`."""
+    return any(
+        implying in node.formats and implying in other_formats
+        for implying in WIDER
+        if name in WIDER[implying]
+    )
 
 
-def _relevant(node: Node, shared: frozenset[str], either: frozenset[str]) -> dict[str, Element]:
+def _relevant(node: Node, shared: frozenset[str], allowed_types: frozenset[str]) -> dict[str, Element]:
     formats = {}
     for name, element in node.formats.items():
         kind = {"number"} if name in NUMERIC else {"string"} if name in WIDER else {"number", "string"}
-        if name not in HINTS and (kind & shared or not kind & either):
+        if name not in HINTS and (kind & shared or not kind & allowed_types):
             formats[name] = element
     return formats
 
 
-def _within(node: Node, name: str) -> bool:
+def _is_in_format_range(node: Node, name: str) -> bool:
     """Return whether `minimum` and `maximum` of a schema are inside the range of an integer format.
 
     Integer formats are, for example, `int32` and `int64`.
@@ -271,5 +282,5 @@ def _within(node: Node, name: str) -> bool:
     low, high = node.facets.get("minimum"), node.facets.get("maximum")
     if name not in _RANGES or not node.integral or low is None or high is None:
         return False
-    least, most = _RANGES[name]
-    return bool(least <= low.value.value and high.value.value <= most)
+    minimum, maximum = _RANGES[name]
+    return bool(minimum <= low.value.value and high.value.value <= maximum)

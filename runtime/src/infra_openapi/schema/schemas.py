@@ -1,4 +1,4 @@
-"""The schemas of both documents: their normal forms, and functions that do not depend on a comparison."""
+"""The schemas of both documents: normal forms, equality, example values and proofs."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ _COMPOSED = frozenset({"allOf", "anyOf", "oneOf", "not"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schemas:
-    """Computes normal forms, equality and example values of schemas; each result is computed once."""
+    """Computes normal forms, equality and example values of schemas, and stores the results."""
 
     equality: Equality
     normalizer: Normalizer
     member: Membership
     candidates: Candidates
-    #: direction → the search by the rules for messages of this direction; `NONE`: by JSON Schema's rules only
+    #: direction → the search for values by the rules for messages of this direction; for `NONE`, the search
+    #: follows the rules of JSON Schema only
     questions: Mapping[Direction, Questions]
 
     def node(self, term: Term) -> Node:
-        """Return the normal form of a term."""
+        """Return the normal form of a term, which is a tuple of schemas that must all match."""
         return self.normalizer.node(term)
 
     def normal(self, side: Side) -> Node:
@@ -51,7 +52,7 @@ class Schemas:
     def same(self, pair: Pair) -> bool:
         """Return whether both schemas of a pair have the same content.
 
-        The normal form of the schemas is not computed, so the answer is fast.
+        The function is fast, because it does not compute normal forms.
         """
         old, new = pair.old, pair.new
         if isinstance(old, Node) or isinstance(new, Node):
@@ -84,12 +85,12 @@ class Schemas:
 
 
 def new_schemas() -> Schemas:
-    """Return the schemas of one pair of documents; the normal forms are computed when they are needed."""
+    """Return an empty `Schemas` object for one pair of documents; normal forms are computed on demand."""
     equality, normalizer = Equality(), Normalizer()
     member = Membership(normalizer)
 
-    def same(one: Node, other: Node) -> bool:
-        return same_nodes(equality, one, other)
+    def same(first: Node, second: Node) -> bool:
+        return same_nodes(equality, first, second)
 
     return Schemas(
         equality=equality,
@@ -104,19 +105,21 @@ def same_term(equality: Equality, old: Term | None, new: Term | None) -> bool:
     """Return whether two schemas have the same content, including targets of references."""
     if old is None or new is None or len(old) != len(new):
         return old is None and new is None
-    return all(equality.same(one, other) for one, other in zip(old, new, strict=True))
+    return all(
+        equality.same(old_element, new_element) for old_element, new_element in zip(old, new, strict=True)
+    )
 
 
 def same_nodes(equality: Equality, old: Node, new: Node) -> bool:
     """Return whether two schemas in normal form have the same content in the documents.
 
-    The result is False if one of them was created during the comparison.
+    The result is False if one of the schemas was created during the comparison.
     """
     return not (old.derived or new.derived) and same_term(equality, old.elements, new.elements)
 
 
 def requires_composed(node: Node) -> bool:
-    """Return whether a required property has several schemas; such schemas can contradict one another."""
+    """Return whether a required property has several schemas, which can contradict each other."""
     terms = (node.properties.get(name, ()) for name in node.required)
     return any(
         len(term) > 1 or any(isinstance(part.raw, dict) and _COMPOSED & part.raw.keys() for part in term)

@@ -2,8 +2,8 @@
 
 The alternatives are matched by content, by a tag (a required property with enumerated values), by the name of
 their reference, by title and by shape. Each step uses a dictionary, so the cost is proportional to the number
-of alternatives. An alternative without a partner is compared with the alternatives of the other side that its
-tags allow.
+of alternatives. An alternative without a partner is compared with those alternatives of the other schema that
+can have the same tag values.
 """
 
 from __future__ import annotations
@@ -22,71 +22,75 @@ from infra_openapi.schema.overlap import Side, overlaps
 
 Key: TypeAlias = "Callable[[Branch], Hashable | None]"
 
-#: If two objects have at least this share of common properties, they are treated as the same object.
-_ALIKE = 0.5
+#: The minimum fraction of common property names for which two objects are treated as versions of the same
+#: object.
+_MIN_SIMILARITY = 0.5
 #: An alternative without a partner is compared with at most this number of single alternatives, and then with
 #: all alternatives together.
-_TRIED = 64
-#: The maximum number of possible pairs of similar alternatives that are sorted; more pairs take too long.
-_SORTED = 20_000
+_MAX_TRIED = 64
+#: The maximum number of pairs of alternatives that are sorted by similarity; to sort more pairs takes too
+#: long.
+_MAX_SORTED = 20_000
 _ONLY_NULL, _ONLY_OBJECT = frozenset({"null"}), frozenset({"object"})
 
 
 def compare(old: Node, new: Node, change: Change, context: Context) -> None:
-    """Add facts about two schemas, at least one of which is a union."""
-    sides = alternatives(context.schemas, old), alternatives(context.schemas, new)
-    (olds, was_null), (news, is_null) = sides
+    """Add facts about the differences of two schemas; at least one of the schemas is a union."""
+    alternatives_of_both = alternatives(context.schemas, old), alternatives(context.schemas, new)
+    (old_branches, was_null), (new_branches, is_null) = alternatives_of_both
     if not change.mode.nullless and was_null != is_null:
         name = facts.BECAME_NULLABLE if is_null else facts.BECAME_NOT_NULLABLE
         change.fact(name, old.element, new.element)
-    if olds is None or news is None:
+    if old_branches is None or new_branches is None:
         change.limits.add(COMBINATIONS)
         return
     mode = Mode(change.mode.direction, text=change.mode.text, exploded=change.mode.exploded, nullless=True)
-    if len(olds) == len(news) == 1:
-        change.pair(olds[0].node, news[0].node, news[0].shown, mode)
+    if len(old_branches) == len(new_branches) == 1:
+        change.pair(old_branches[0].node, new_branches[0].node, new_branches[0].label, mode)
         return
-    first, second = (
-        Side(node=old, branches=olds, null=was_null),
-        Side(node=new, branches=news, null=is_null),
+    old_side, new_side = (
+        Side(node=old, branches=old_branches, allows_null=was_null),
+        Side(node=new, branches=new_branches, allows_null=is_null),
     )
-    overlaps(first, second, change, context)
-    _Matching(first, second, change, mode, context).compare()
+    overlaps(old_side, new_side, change, context)
+    _Matching(old_side, new_side, change, mode, context).compare()
 
 
 class _Matching:
     """Matches the alternatives of two unions.
 
-    The sender's schema is the old schema for requests, otherwise the new schema. The other schema is the
-    receiver's schema.
+    For requests, the sender's schema is the old schema and the receiver's schema is the new schema. For
+    responses, the sender's schema is the new schema and the receiver's schema is the old schema.
     """
 
     def __init__(self, old: Side, new: Side, change: Change, mode: Mode, context: Context) -> None:
         self._context, self._old, self._new = context, old.node, new.node
-        self._olds = olds = old.branches
-        news = new.branches
+        self._old_branches = old_branches = old.branches
+        new_branches = new.branches
         self._change, self._mode = change, mode
         self._request = mode.direction is Direction.REQUEST
-        #: The alternatives of the side that sends the message, and of the side that receives it.
-        self._sent, self._received = (olds, news) if self._request else (news, olds)
+        #: The alternatives of the sender's schema, and the alternatives of the receiver's schema.
+        self._sent, self._received = (
+            (old_branches, new_branches) if self._request else (new_branches, old_branches)
+        )
         self._receivers = TagIndex(self._received)
         self._free: dict[Branch, None] = dict.fromkeys(self._received)
         self._known_marks: dict[Branch, frozenset[Hashable]] = {}
-        #: The alternatives for which it is not decided whether the other side includes them.
+        #: The alternatives for which it is undecided whether the receiver's schema includes them.
         self._undecided: set[Branch] = set()
 
     def compare(self) -> None:
         """Compare the pairs, and add facts about the remaining alternatives."""
         partners = self._partners()
-        left = []
+        unmatched = []
         for branch in self._sent:
             partner = partners.get(branch)
             if partner is None:
-                left.append(branch)
-            elif self._covers(branch, partner) is True or self._included(branch, partner) is not True:
+                unmatched.append(branch)
+            elif self._covers(branch, partner) is True or self._is_included(branch, partner) is not True:
                 self._pair(branch, partner)
-        left = [branch for branch in left if not self._covered(branch)]
-        self._remaining(left)
+        unmatched = [branch for branch in unmatched if not self._is_covered(branch)]
+        self._remaining(unmatched)
 
     # --- partners -----------------------------------------------------------------------------------
 
@@ -94,17 +98,17 @@ class _Matching:
         """Return the partner of each alternative that has the same content, tag, name, title or shape."""
         partners: dict[Branch, Branch] = {}
         for key in (self._content, _tag, _references, _reference, _title, _shape):
-            waiting: dict[Hashable, tuple[list[Branch], list[Branch]]] = {}
-            for other in self._free:
-                name = key(other)
+            branches_by_key: dict[Hashable, tuple[list[Branch], list[Branch]]] = {}
+            for free_branch in self._free:
+                name = key(free_branch)
                 if name is not None:
-                    waiting.setdefault(name, ([], []))[1].append(other)
+                    branches_by_key.setdefault(name, ([], []))[1].append(free_branch)
             for branch in self._sent:
                 name = key(branch) if branch not in partners else None
-                if name in waiting:
-                    waiting[name][0].append(branch)
+                if name in branches_by_key:
+                    branches_by_key[name][0].append(branch)
             fits = _always if key == self._content else _fits
-            for sent, received in waiting.values():
+            for sent, received in branches_by_key.values():
                 partners |= self._best(sent, received, fits)
         return partners
 
@@ -115,20 +119,20 @@ class _Matching:
 
         The most similar alternatives are paired first.
         """
-        pairs = [(branch, other) for branch in sent for other in received if fits(branch, other)]
-        if 1 < len(pairs) <= _SORTED and fits is not _always:
+        pairs = [(branch, candidate) for branch in sent for candidate in received if fits(branch, candidate)]
+        if 1 < len(pairs) <= _MAX_SORTED and fits is not _always:
             pairs.sort(key=lambda pair: self._similarity(*pair), reverse=True)
         partners: dict[Branch, Branch] = {}
-        for branch, other in pairs:
-            if branch not in partners and other in self._free:
-                partners[branch] = other
-                del self._free[other]
+        for branch, candidate in pairs:
+            if branch not in partners and candidate in self._free:
+                partners[branch] = candidate
+                del self._free[candidate]
         return partners
 
-    def _similarity(self, one: Branch, other: Branch) -> float:
-        """Return the fraction of all keywords and properties of two alternatives that both have, 0 to 1."""
-        first, second = self._marks(one), self._marks(other)
-        return len(first & second) / max(1, len(first | second))
+    def _similarity(self, branch: Branch, other_branch: Branch) -> float:
+        """Return the similarity of two alternatives: the fraction of keywords that both have (0 to 1)."""
+        marks, other_marks = self._marks(branch), self._marks(other_branch)
+        return len(marks & other_marks) / max(1, len(marks | other_marks))
 
     def _marks(self, branch: Branch) -> frozenset[Hashable]:
         marks_of_branch = self._known_marks.get(branch)
@@ -151,7 +155,7 @@ class _Matching:
 
     def _pair(self, sent: Branch, received: Branch) -> None:
         old, new = (sent, received) if self._request else (received, sent)
-        self._change.pair(old.node, new.node, new.shown, self._mode)
+        self._change.pair(old.node, new.node, new.label, self._mode)
 
     # --- inclusion ----------------------------------------------------------------------------------
 
@@ -163,24 +167,25 @@ class _Matching:
         old, new = (sent, received) if self._request else (received, sent)
         return Pair(old.node, new.node, self._mode)
 
-    def _included(self, branch: Branch, partner: Branch | None = None) -> Answer:
+    def _is_included(self, branch: Branch, partner: Branch | None = None) -> Answer:
         """Return whether it is proved that the receiver's alternatives together include `branch`.
 
-        If only `partner` can have common values with `branch`, no proof is tried and the result is false,
-        because `branch` and `partner` were already compared.
+        If only `partner` can have common values with `branch`, the result is False without a proof, because
+        `branch` and `partner` have already been compared.
         """
-        others = self._receivers.rivals(branch)
+        candidates = self._receivers.candidates_for(branch)
         if partner is not None and branch.node.types == _ONLY_OBJECT and _same_name(branch, partner):
-            # The name states which alternative the client sends, so other alternatives are not tried.
+            # The name identifies the alternative that the client sends, so other alternatives are not
+            # examined.
             return False
-        if others == [partner]:
+        if candidates == [partner]:
             return False
-        return self._within_all(branch, others)
+        return self._is_included_by_all(branch, candidates)
 
-    def _within_all(self, branch: Branch, others: list[Branch]) -> Answer:
+    def _is_included_by_all(self, branch: Branch, candidates: list[Branch]) -> Answer:
         answer = self._context.schemas.questions[self._mode.direction].unanswerable(
             sent=[branch.node],
-            refused=[other.node for other in others],
+            refused=[candidate.node for candidate in candidates],
             denied=branch.excluded(),
             types=ALL_TYPES - _ONLY_NULL,
         )
@@ -189,54 +194,56 @@ class _Matching:
             self._undecided.add(branch)
         return answer
 
-    def _covered(self, branch: Branch) -> bool:
+    def _is_covered(self, branch: Branch) -> bool:
         """Return whether alternatives of the receiver's schema include `branch`; `branch` has no partner."""
-        rivals = self._receivers.rivals(branch)
-        for other in sorted(rivals, key=lambda rival: rival not in self._free)[:_TRIED]:
-            if self._covers(branch, other) is True:
-                if other in self._free:
-                    self._pair(branch, other)
-                    del self._free[other]
+        candidates = self._receivers.candidates_for(branch)
+        for candidate in sorted(candidates, key=lambda received: received not in self._free)[:_MAX_TRIED]:
+            if self._covers(branch, candidate) is True:
+                if candidate in self._free:
+                    self._pair(branch, candidate)
+                    del self._free[candidate]
                 return True
-        return self._included(branch) is True
+        return self._is_included(branch) is True
 
-    def _within(self, received: Branch, senders: TagIndex) -> bool:
+    def _is_included_by_senders(self, received: Branch, senders: TagIndex) -> bool:
         """Return whether alternatives of the sender's schema include the alternative `received`."""
-        rivals = senders.rivals(received)
-        decided = len(rivals) <= _TRIED
-        for sent in rivals[:_TRIED]:
+        candidates = senders.candidates_for(received)
+        is_decided = len(candidates) <= _MAX_TRIED
+        for sent in candidates[:_MAX_TRIED]:
             answer = self._covers(received, sent)
             if answer is True:
                 return True
-            decided = decided and answer is False
-        return not decided and self._within_all(received, rivals) is True
+            is_decided = is_decided and answer is False
+        return not is_decided and self._is_included_by_all(received, candidates) is True
 
     # --- remaining alternatives ---------------------------------------------------------------------
 
-    def _remaining(self, left: list[Branch]) -> None:
+    def _remaining(self, unmatched: list[Branch]) -> None:
         """Pair similar alternatives, and add facts about the alternatives that have no partner."""
-        for fits in (_alike, _of_one_type):
-            partners = self._best(left, self._free, fits)
+        for fits in (_has_similar_properties, _has_equal_types):
+            partners = self._best(unmatched, self._free, fits)
             for branch, partner in partners.items():
                 if branch not in self._undecided:
                     self._pair(branch, partner)
-            left = [branch for branch in left if branch not in partners]
+            unmatched = [branch for branch in unmatched if branch not in partners]
         senders = TagIndex(self._sent)
-        free = [branch for branch in self._free if not self._within(branch, senders)]
+        not_included = [branch for branch in self._free if not self._is_included_by_senders(branch, senders)]
         only_sent, only_received = (
-            [branch for branch in branches if branch not in self._undecided] for branches in (left, free)
+            [branch for branch in branches if branch not in self._undecided]
+            for branches in (unmatched, not_included)
         )
         removed, added = (only_sent, only_received) if self._request else (only_received, only_sent)
         if not self._request and self._expects_more():
-            # A value that was sent as the removed alternative may now be sent as the new alternative.
+            # The server may now send values of the new alternative instead of values of the removed
+            # alternative.
             for old, new in zip(removed, added, strict=False):
                 self._change.fact(
                     facts.UNION_BRANCH_REPLACED,
                     self._old.element,
                     new.element,
-                    old.shown,
-                    new.shown,
-                    new.shown,
+                    old.label,
+                    new.label,
+                    new.label,
                 )
             count = min(len(removed), len(added))
             removed, added = removed[count:], added[count:]
@@ -245,30 +252,32 @@ class _Matching:
                 facts.UNION_BRANCH_REMOVED,
                 branch.element,
                 self._new.element,
-                branch.shown,
+                branch.label,
                 None,
-                branch.shown,
+                branch.label,
             )
         for branch in added:
             is_expected = self._request or (self._expects_more() and branch.node.types == _ONLY_OBJECT)
             kind = facts.UNION_BRANCH_ADDED if is_expected else facts.NEW_ALTERNATIVE
-            self._change.fact(kind, self._old.element, branch.element, None, branch.shown, branch.shown)
+            self._change.fact(kind, self._old.element, branch.element, None, branch.label, branch.label)
 
     def _expects_more(self) -> bool:
         """Return whether clients are assumed to accept new alternatives that are objects.
 
-        This is the case if the old schema is a union that has an object among its alternatives.
+        The assumption is made if the old schema is a union with an object as an alternative.
         """
-        return len(self._olds) > 1 and any("object" in branch.node.types for branch in self._olds)
+        return len(self._old_branches) > 1 and any(
+            "object" in branch.node.types for branch in self._old_branches
+        )
 
 
-def _always(one: Branch, other: Branch) -> bool:
-    del one, other
+def _always(first: Branch, second: Branch) -> bool:
+    del first, second
     return True
 
 
-def _fits(one: Branch, other: Branch) -> bool:
-    return bool(one.node.types & other.node.types) and _same_tag(one, other)
+def _fits(first: Branch, second: Branch) -> bool:
+    return bool(first.node.types & second.node.types) and _same_tag(first, second)
 
 
 def _tag(branch: Branch) -> Hashable | None:
@@ -287,8 +296,8 @@ def _title(branch: Branch) -> Hashable | None:
     return branch.title or None
 
 
-def _same_name(one: Branch, other: Branch) -> bool:
-    return any(key(one) is not None and key(one) == key(other) for key in (_tag, _reference, _title))
+def _same_name(first: Branch, second: Branch) -> bool:
+    return any(key(first) is not None and key(first) == key(second) for key in (_tag, _reference, _title))
 
 
 def _shape(branch: Branch) -> Hashable | None:
@@ -296,17 +305,21 @@ def _shape(branch: Branch) -> Hashable | None:
     return (node.types, frozenset(node.properties), frozenset(node.required)) if node.properties else None
 
 
-def _same_tag(one: Branch, other: Branch) -> bool:
+def _same_tag(first: Branch, second: Branch) -> bool:
     """Return whether no tag distinguishes two alternatives."""
-    return all(one.tags[name] & other.tags[name] for name in one.tags.keys() & other.tags.keys())
+    return all(first.tags[name] & second.tags[name] for name in first.tags.keys() & second.tags.keys())
 
 
-def _alike(one: Branch, other: Branch) -> bool:
-    first, second = one.node.properties.keys(), other.node.properties.keys()
-    shared = len(first & second)
-    return bool(shared) and _same_tag(one, other) and shared / len(first | second) >= _ALIKE
+def _has_similar_properties(first: Branch, second: Branch) -> bool:
+    first_names, second_names = first.node.properties.keys(), second.node.properties.keys()
+    shared = len(first_names & second_names)
+    return (
+        bool(shared)
+        and _same_tag(first, second)
+        and shared / len(first_names | second_names) >= _MIN_SIMILARITY
+    )
 
 
-def _of_one_type(one: Branch, other: Branch) -> bool:
-    mine, theirs = one.node.types - _ONLY_NULL, other.node.types - _ONLY_NULL
-    return mine == theirs and not (one.node.properties and other.node.properties)
+def _has_equal_types(first: Branch, second: Branch) -> bool:
+    first_types, second_types = first.node.types - _ONLY_NULL, second.node.types - _ONLY_NULL
+    return first_types == second_types and not (first.node.properties and second.node.properties)

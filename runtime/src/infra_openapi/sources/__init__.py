@@ -24,12 +24,12 @@ from infra_openapi.errors import CompareError
 
 _APP = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?:\(\))?\Z")
 _DOCUMENT = re.compile(r"\.(?:json|ya?ml)\Z", re.IGNORECASE)
-#: The seconds to wait for the response of a server, or for the import of an app.
-PATIENCE = 60.0
+#: The default time limit, in seconds, for the response of a server and for the import of an app.
+DEFAULT_TIMEOUT = 60.0
 
 
 class Kind(enum.StrEnum):
-    """The kind of a source. A source is the place from which a document is read."""
+    """The kind of a source: a document is read from a file, a URL, a git revision, …"""
 
     FILE = "file"
     STDIN = "stdin"
@@ -59,15 +59,15 @@ class Access:
     root: Path | None = None
     #: whether references to URLs are allowed
     network: bool = False
-    #: the seconds to wait for a server or an app
-    timeout: float = PATIENCE
+    #: the maximum number of seconds to wait for a server or an app
+    timeout: float = DEFAULT_TIMEOUT
 
 
 def kind_of(source: str, directory: Path = Path()) -> Kind:
     """Return the kind of a source, derived from its text.
 
-    `main:openapi.yaml` is a file in a git revision; `shop.web:app` is an attribute of a Python module, unless
-    it ends with `.json`, `.yaml` or `.yml`. An existing path is always a file.
+    `main:openapi.yaml` is a file in a git revision, because it ends with `.json`, `.yaml` or `.yml`.
+    `shop.web:app` is an attribute of a Python module. An existing path is always a file.
     """
     if source == "-":
         return Kind.STDIN
@@ -89,10 +89,10 @@ def open_source(source: str, *, directory: Path | None = None, access: Access | 
         CompareError: the document is missing, unreadable or not an OpenAPI document, or the app did not
             return a document.
     """
-    home, access = directory or Path(), access or Access()
-    match kind_of(source, home):
+    base_directory, access = directory or Path(), access or Access()
+    match kind_of(source, base_directory):
         case Kind.FILE:
-            return _file(source, home, access)
+            return _file(source, base_directory, access)
         case Kind.STDIN:
             if sys.stdin is None:
                 raise CompareError("stdin", "standard input is closed: redirect a document to standard input")
@@ -113,32 +113,36 @@ def open_source(source: str, *, directory: Path | None = None, access: Access | 
         case Kind.GIT:
             from infra_openapi.sources import git
 
-            name, read = git.reader(source, home)
+            name, read = git.reader(source, base_directory)
             return Opened(name=source, document=load(name, read=read))
         case Kind.APP:
             from infra_openapi.sources import app
 
-            return Opened(name=source, document=parse(app.schema(source, home, access.timeout), name=source))
+            return Opened(
+                name=source, document=parse(app.schema(source, base_directory, access.timeout), name=source)
+            )
 
 
-def _file(source: str, home: Path, access: Access) -> Opened:
-    path = home / source
+def _file(source: str, base_directory: Path, access: Access) -> Opened:
+    path = base_directory / source
     # Messages contain the path relative to the working directory, not relative to the stack file.
-    shown = Path(os.path.relpath(path)) if not Path(source).is_absolute() else path
+    display_path = Path(os.path.relpath(path)) if not Path(source).is_absolute() else path
     if path.is_fifo():
-        return Opened(name=str(shown), document=parse(_drained(path, access.timeout), name=str(shown)))
+        return Opened(
+            name=str(display_path), document=parse(_read_pipe(path, access.timeout), name=str(display_path))
+        )
     try:
-        read: Reader = disk(shown, access.root)
+        read: Reader = disk(display_path, access.root)
     except ValueError as error:
-        raise CompareError(str(shown), f"the source is not a path: {error}") from error
+        raise CompareError(str(display_path), f"the source is not a path: {error}") from error
     except (OSError, RuntimeError) as error:
-        raise CompareError(str(shown), f"the path is a circular symbolic link: {error}") from error
+        raise CompareError(str(display_path), f"the path is a circular symbolic link: {error}") from error
     if access.network:
         read = _with_network(read, access.timeout)
-    return Opened(name=str(shown), document=load(shown, read=read), path=shown)
+    return Opened(name=str(display_path), document=load(display_path, read=read), path=display_path)
 
 
-def _drained(pipe: Path, timeout: float) -> bytes:
+def _read_pipe(pipe: Path, timeout: float) -> bytes:
     """Return the content of a named pipe, such as `<(…)` of the shell.
 
     The result is empty if no process writes to the pipe.
@@ -149,17 +153,17 @@ def _drained(pipe: Path, timeout: float) -> bytes:
     try:
         while len(content) <= text.MAX_BYTES:
             try:
-                part = os.read(descriptor, 1 << 20)
+                chunk = os.read(descriptor, 1 << 20)
             except BlockingIOError:
                 if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
                     raise CompareError(
                         str(pipe),
-                        f"the process that writes to the pipe did not close it within {timeout:g} s",
+                        f"the process that writes to the pipe did not close the pipe within {timeout:g} s",
                     ) from None
                 continue
-            if not part:
+            if not chunk:
                 break
-            content += part
+            content += chunk
     finally:
         os.close(descriptor)
     return content

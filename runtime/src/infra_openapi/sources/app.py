@@ -18,7 +18,8 @@ from typing import Any
 from infra_openapi.errors import CompareError
 
 _SCRIPT = Path(__file__).with_name("app_schema.py")
-_TAIL = 3
+#: The maximum number of output lines of the app in an error message.
+_MAX_OUTPUT_LINES = 3
 
 
 def schema(target: str, directory: Path, timeout: float) -> str:
@@ -27,12 +28,15 @@ def schema(target: str, directory: Path, timeout: float) -> str:
     The app is written as `module:attribute`, or `module:make()` for a factory, and imported from `directory`.
 
     Raises:
-        CompareError: the app cannot be imported, has no OpenAPI document, or takes too long.
+        CompareError: the app cannot be imported, has no OpenAPI document, or does not return the document
+            within `timeout` seconds.
     """
     with tempfile.TemporaryDirectory(prefix="infra-api-") as folder:
         answer, output = Path(folder) / "answer.json", Path(folder) / "output"
         code = _run(target, directory, answer, output, timeout)
-        last_lines = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_TAIL:]
+        last_lines = (
+            output.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_MAX_OUTPUT_LINES:]
+        )
         try:
             content = json.loads(answer.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -44,19 +48,19 @@ def schema(target: str, directory: Path, timeout: float) -> str:
 
 
 def _run(target: str, directory: Path, answer: Path, output: Path, timeout: float) -> int:
-    # The text of the script is passed instead of its path: with the path, the directory of the script, which
-    # contains modules of this package, would be the first entry of `sys.path`.
+    # The text of the script is passed instead of its path. With the path, Python would add the directory of
+    # the script, which contains modules of this package, to `sys.path`.
     command = [interpreter(), "-c", _SCRIPT.read_text(encoding="utf-8"), target, str(answer)]
     # Without a fixed hash seed, sets of strings have a different order in each run.
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
-    with output.open("wb") as sink:
+    with output.open("wb") as output_file:
         process = subprocess.Popen(
             command,
             cwd=directory,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
+            stdout=output_file,
+            stderr=output_file,
             start_new_session=True,
         )
         try:
@@ -68,7 +72,7 @@ def _run(target: str, directory: Path, answer: Path, output: Path, timeout: floa
                 hint="Increase the value of `--timeout`.",
             ) from None
         finally:
-            # The processes that the app started are killed too.
+            # The processes that the app has started are killed, too.
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

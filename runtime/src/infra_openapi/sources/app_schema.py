@@ -37,9 +37,9 @@ def schema_of(app: Any, module: Any = None) -> str:
         if method is not None:
             return _json(method())
     # The document of a Litestar app is an object with the method `to_schema`.
-    described = _method(getattr(app, "openapi_schema", None), "to_schema")
-    if described is not None:
-        return _json(described())
+    to_schema = _method(getattr(app, "openapi_schema", None), "to_schema")
+    if to_schema is not None:
+        return _json(to_schema())
     routes = getattr(app, "routes", None)
     if routes is not None and (generator := _generator(module)) is not None:
         return _json(generator.get_schema(routes=routes))
@@ -87,7 +87,7 @@ def _plain(value: Any) -> Any:
 
 
 def _served(app: Any) -> str:
-    tried = []
+    tried_routes = []
     for route in _ROUTES:
         # The request runs in another thread, because a test that is a coroutine already runs an event loop in
         # this thread.
@@ -95,8 +95,8 @@ def _served(app: Any) -> str:
             status, body = thread.submit(asyncio.run, _get(app, route)).result()
         if status == 200 and ("openapi" in body or "swagger" in body):
             return body
-        tried.append(f"{route} ({status})")
-    raise TypeError(f"the app serves no OpenAPI document at {', '.join(tried)}")
+        tried_routes.append(f"{route} ({status})")
+    raise TypeError(f"the app serves no OpenAPI document at {', '.join(tried_routes)}")
 
 
 def _bind(app: Any) -> None:
@@ -156,16 +156,20 @@ def _imported(target: str) -> tuple[Any, Any]:
     return module, value() if path.endswith("()") else value
 
 
-def _failure(error: BaseException, home: Path) -> dict[str, Any]:
+def _failure(error: BaseException, project_directory: Path) -> dict[str, Any]:
     """Return the text of an error, with the innermost traceback line that is in the user's code."""
     file, line = "", 0
     for frame in traceback.extract_tb(error.__traceback__):
         path = Path(frame.filename)
-        if path.is_file() and path.is_relative_to(home) and "site-packages" not in path.parts:
-            file, line = str(path.relative_to(home)), frame.lineno or 0
+        if path.is_file() and path.is_relative_to(project_directory) and "site-packages" not in path.parts:
+            file, line = str(path.relative_to(project_directory)), frame.lineno or 0
     message = str(error)
     if isinstance(error, SyntaxError):
-        file, line, message = os.path.relpath(error.filename or "", home), error.lineno or 0, error.msg
+        file, line, message = (
+            os.path.relpath(error.filename or "", project_directory),
+            error.lineno or 0,
+            error.msg,
+        )
     kind = type(error).__qualname__
     return {
         "file": file,
@@ -178,19 +182,20 @@ def _failure(error: BaseException, home: Path) -> dict[str, Any]:
 
 def main(target: str, answer: str) -> None:
     """Write the OpenAPI document of the app `target`, or the error, to the file `answer`."""
-    home = Path.cwd()
-    if str(home) not in sys.path:
-        sys.path.insert(0, str(home))
+    project_directory = Path.cwd()
+    if str(project_directory) not in sys.path:
+        sys.path.insert(0, str(project_directory))
     content: dict[str, Any] = {}
     try:
         module, app = _imported(target)
         content["document"] = schema_of(app, module)
     except BaseException as error:  # noqa: BLE001 - every error of the app is written to the answer
-        content["failure"] = _failure(error, home)
+        content["failure"] = _failure(error, project_directory)
     Path(answer).write_text(json.dumps(content), encoding="utf-8")
     sys.stdout.flush()
     sys.stderr.flush()
-    # Exit without waiting: running threads of the app would prevent the exit of the interpreter.
+    # `os._exit` does not wait for running threads of the app, which could prevent the exit of the
+    # interpreter.
     os._exit(0)
 
 

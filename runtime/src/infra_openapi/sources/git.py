@@ -9,7 +9,8 @@ from pathlib import Path
 from infra_openapi.document import Reader, text
 from infra_openapi.errors import CompareError
 
-_PATIENCE = 30.0
+#: The maximum number of seconds for one git command.
+_TIMEOUT = 30.0
 _NOT_GIT_HINT = "Write a Python app as module:attribute, and a file as its path."
 _FILES_HINT = (
     "Check out the revision in a folder (`git worktree add FOLDER REVISION`), and compare its file with "
@@ -40,13 +41,13 @@ def reader(source: str, directory: Path) -> tuple[str, Reader]:
     repository = _Repository(directory, source)
     commit = repository.commit(revision) if revision else ""
     tree = f"the revision {revision}" if revision else "git's index"
-    beside = ""
+    relative_path = ""
     if path.startswith(("./", "../")):
         path = repository.from_top(path)
     elif not path.startswith("/"):
-        beside = repository.from_top(path)
-    # The slash makes the revision look like a root directory, so that relative references are resolved inside
-    # the revision.
+        relative_path = repository.from_top(path)
+    # The slash after the revision makes the paths in the revision absolute, so that relative references are
+    # resolved inside the revision.
     start = f"{revision}:/"
     path = path.lstrip("/")
 
@@ -62,11 +63,15 @@ def reader(source: str, directory: Path) -> tuple[str, Reader]:
             )
         if not name.startswith(start):
             raise CompareError(name, f"the file is outside of {tree}", hint=_FILES_HINT)
-        wanted = name.removeprefix(start)
-        entry = repository.blob(commit, wanted)
+        requested_path = name.removeprefix(start)
+        entry = repository.blob(commit, requested_path)
         if entry is None:
             hint = ""
-            if wanted == path and beside and repository.blob(commit, beside) is not None:
+            if (
+                requested_path == path
+                and relative_path
+                and repository.blob(commit, relative_path) is not None
+            ):
                 hint = (
                     "The path is relative to the root of the repository. For a path in the current "
                     f"directory, write {revision}:./{path}."
@@ -105,20 +110,20 @@ class _Repository:
         _, prefix, _ = self._git("rev-parse", "--show-prefix")
         joined = posixpath.normpath(posixpath.join(prefix.decode().strip(), path))
         if joined.startswith("../"):
-            raise CompareError(self._source, "the path is outside of the repository")
+            raise CompareError(self._source, f"the path {path} is outside of the git repository")
         return joined
 
     def blob(self, commit: str, path: str) -> tuple[str, int, str] | None:
-        """Return kind, size and hash of the git object for the path `path`; None if the path does not exist.
+        """Return kind, size in bytes and hash of the git object at `path`; None if the path does not exist.
 
         Symbolic links are followed.
         """
         if "\n" in path or "\0" in path:
             return None
-        asked = f"{commit}:{path}\n".encode(errors="surrogateescape")
-        _, out, _ = self._git("cat-file", "--batch-check", "--follow-symlinks", given=asked)
-        # git describes an existing object in one line of three words; a missing path or a broken link has
-        # another form.
+        request = f"{commit}:{path}\n".encode(errors="surrogateescape")
+        _, out, _ = self._git("cat-file", "--batch-check", "--follow-symlinks", input_bytes=request)
+        # For an existing object, git prints one line of three words. For a missing path or a broken link, git
+        # prints a different text.
         match out.decode(errors="replace").split():
             case [blob, kind, size] if kind in {"blob", "tree"}:
                 return kind, int(size), blob
@@ -131,21 +136,23 @@ class _Repository:
             raise CompareError(name, message)
         return content
 
-    def _git(self, *arguments: str, given: bytes = b"") -> tuple[int, bytes, str]:
+    def _git(self, *arguments: str, input_bytes: bytes = b"") -> tuple[int, bytes, str]:
         """Run the program `git`, and return its exit code, its output, and the first line of its errors."""
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 ["git", "-C", str(self._directory), *arguments],
-                input=given,
+                input=input_bytes,
                 capture_output=True,
-                timeout=_PATIENCE,
+                timeout=_TIMEOUT,
                 check=False,
             )
         except FileNotFoundError as error:
             raise CompareError(
-                self._source, "the source is in a git revision, but `git` is not on PATH"
+                self._source,
+                "the source is in a git revision, but `git` is not on PATH",
+                hint="Install git, or add the folder of `git` to PATH.",
             ) from error
         except subprocess.TimeoutExpired as error:
-            raise CompareError(self._source, f"git did not finish within {_PATIENCE:g} s") from error
-        message = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ").partition("\n")[0]
-        return done.returncode, done.stdout, message
+            raise CompareError(self._source, f"git did not finish within {_TIMEOUT:g} s") from error
+        message = process.stderr.decode(errors="replace").strip().removeprefix("fatal: ").partition("\n")[0]
+        return process.returncode, process.stdout, message

@@ -28,16 +28,16 @@ def reader(url: str, timeout: float) -> tuple[str, Reader]:
         raise CompareError(
             url.partition("?")[0].rpartition("@")[2], f"the source is not a URL: {error}"
         ) from error
-    name = _shown(url)
+    name = _without_secrets(url)
 
-    def read(wanted: str) -> bytes:
-        if wanted == name:
+    def read(file_url: str) -> bytes:
+        if file_url == name:
             return fetched(url, timeout)
-        if _server(wanted) != _server(url):
+        if _server(file_url) != _server(url):
             reason = f"the file is not on the server of the document, {_server(url)}"
             hint = "Download the document, and allow its references to URLs with `--allow-network`."
-            raise CompareError(_shown(wanted), reason, hint=hint)
-        return fetched(wanted, timeout)
+            raise CompareError(_without_secrets(file_url), reason, hint=hint)
+        return fetched(file_url, timeout)
 
     return name, read
 
@@ -46,20 +46,21 @@ def fetched(url: str, timeout: float) -> bytes:
     """Return the body of the response to a GET request; redirects are followed only on the same server.
 
     Raises:
-        CompareError: the response is late or too large, or its status is not 200.
+        CompareError: the response is not complete after `timeout` seconds, is too large, or does not have the
+            status 200.
     """
     try:
         import httpx
     except ImportError as error:
-        hint = "Install it with `python -m pip install 'pytest-infra[openapi]'`."
+        hint = "Install httpx with `python -m pip install 'pytest-infra[openapi]'`."
         raise CompareError(
-            _shown(url), "the source is a URL, but httpx is not installed", hint=hint
+            _without_secrets(url), "the source is a URL, but httpx is not installed", hint=hint
         ) from error
     deadline = time.monotonic() + timeout
     # The proxies in environment variables are not used for a server on the loopback address.
-    own = (urlsplit(url).hostname or "") in _LOOPBACK
+    is_loopback = (urlsplit(url).hostname or "") in _LOOPBACK
     try:
-        with httpx.Client(timeout=timeout, trust_env=not own, headers={"Accept": _ACCEPT}) as client:
+        with httpx.Client(timeout=timeout, trust_env=not is_loopback, headers={"Accept": _ACCEPT}) as client:
             for _ in range(_REDIRECTS):
                 with client.stream("GET", url) as response:
                     if not response.is_redirect:
@@ -67,29 +68,32 @@ def fetched(url: str, timeout: float) -> bytes:
                     target = str(response.url.join(response.headers["location"]))
                     if _server(target) != _server(url):
                         raise CompareError(
-                            _shown(url), f"the URL redirects to another server: {_shown(target)}"
+                            _without_secrets(url),
+                            f"the URL redirects to another server: {_without_secrets(target)}",
+                            hint="Give the URL to which the server redirects.",
                         )
                     url = target
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         raise CompareError(
-            _shown(url), f"the document cannot be fetched: {str(error) or type(error).__name__}"
+            _without_secrets(url), f"the document cannot be fetched: {str(error) or type(error).__name__}"
         ) from error
-    raise CompareError(_shown(url), f"the URL redirects more than {_REDIRECTS} times")
+    raise CompareError(_without_secrets(url), f"the URL redirects more than {_REDIRECTS} times")
 
 
 def _body(response: httpx.Response, url: str, deadline: float, timeout: float) -> bytes:
     if response.status_code != 200:
         raise CompareError(
-            _shown(url), f"the server returned {response.status_code} {response.reason_phrase}".strip()
+            _without_secrets(url),
+            f"the server returned {response.status_code} {response.reason_phrase}".strip(),
         )
     parts, size = [], 0
     for part in response.iter_bytes():
         parts.append(part)
         size += len(part)
         if size > text.MAX_BYTES:
-            raise CompareError(_shown(url), f"the response has more than {text.MAX_BYTES:,} bytes")
+            raise CompareError(_without_secrets(url), f"the response has more than {text.MAX_BYTES:,} bytes")
         if time.monotonic() > deadline:
-            raise CompareError(_shown(url), f"the response was not complete after {timeout:g} s")
+            raise CompareError(_without_secrets(url), f"the response was not complete after {timeout:g} s")
     return b"".join(parts)
 
 
@@ -103,7 +107,7 @@ def _server(url: str) -> str:
     return f"{parts.scheme}://{host}:{port}"
 
 
-def _shown(url: str) -> str:
+def _without_secrets(url: str) -> str:
     """Return the URL without user, password and query, because these parts may contain secrets."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path or "/", "", ""))

@@ -50,7 +50,7 @@ class Api:
         """Return the preset, the rules and the accepted findings that decide the level of each change."""
         settings = self.settings
         configured = self.directory / settings.accepted if settings.accepted else None
-        baseline_file = configured or baseline.beside(settings.snapshot, self.directory)
+        baseline_file = configured or baseline.default_path(settings.snapshot, self.directory)
         # Messages show the path relative to the current directory.
         accepted = Path(os.path.relpath(baseline_file)) if baseline_file else None
         return Policy(preset=settings.preset, rules=settings.rules, accepted=accepted)

@@ -32,7 +32,7 @@ class Project:
 
         return recipes.all_recipes(self.own_recipes)
 
-    def chosen(self, names: Sequence[str]) -> list[Recipe]:
+    def selected(self, names: Sequence[str]) -> list[Recipe]:
         """Return the recipes with these names; the name of a program selects the recipe that installs it.
 
         Raises `ConfigurationError` for an unknown name.
@@ -42,11 +42,11 @@ class Project:
         by_name = {recipe.name: recipe for recipe in (recipes.find(name, self.own_recipes) for name in names)}
         return list(by_name.values())
 
-    def chosen_and_needed(self, names: Sequence[str]) -> list[Recipe]:
-        """Return the recipes with these names, and before them the recipes that they need."""
+    def selected_and_needed(self, names: Sequence[str]) -> list[Recipe]:
+        """Return the recipes with these names, and the recipes that they need; needed recipes come first."""
         from infra_runtime.binaries import recipes
 
-        return recipes.with_needed(self.chosen(names), self.own_recipes)
+        return recipes.with_needed(self.selected(names), self.own_recipes)
 
     def locks(self) -> Locks:
         """Return the lock of the project and the lock of pytest-infra."""
@@ -61,13 +61,14 @@ class Project:
         return store.default()
 
     def installed(self, names: Sequence[str]) -> list[Installed]:
-        """Return the installed entries of recipes, also of recipes of other projects; without names, all.
+        """Return the installed entries of the store for these names; without names, return all entries.
 
-        The name of a program selects the recipes that contain it. Raises `UsageError` if a name has no entry.
+        The name of a program selects the recipes that contain the program. The entries can belong to other
+        projects. Raises `UsageError` if a name has no entry.
         """
         entries = self.store().installed()
         by_name = {name: [entry for entry in entries if _is_of(entry, name)] for name in names}
-        if unknown := [name for name, named in by_name.items() if not named]:
+        if unknown := [name for name, named_entries in by_name.items() if not named_entries]:
             raise click.UsageError(f"not installed: {', '.join(sorted(unknown))}")
         return [entry for entry in entries if not names or any(_is_of(entry, name) for name in names)]
 
@@ -93,21 +94,21 @@ def project(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def project_of(directory: Path | None) -> Project:
-    """Return the project of a directory; None stands for the working directory."""
+    """Return the project of a directory; None means the working directory."""
     from infra_runtime.config import stack_file
 
     start = (directory or Path.cwd()).resolve()
     file = stack_file.find(start)
-    own: Sequence[Recipe] = ()
+    own_recipes: Sequence[Recipe] = ()
     if file and "binaries" in file.values:
         from infra_runtime.config import declared_recipes  # imports pydantic, which is slow
 
-        own = declared_recipes.declared(file)
-    return Project(root=file.path.parent if file else start, own_recipes=own)
+        own_recipes = declared_recipes.declared(file)
+    return Project(root=file.path.parent if file else start, own_recipes=own_recipes)
 
 
 def entry_document(locked: Locked) -> dict[str, Any]:
-    """Return a lock entry as JSON data, in the form that several commands print."""
+    """Return a lock entry as JSON data for the output of several commands."""
     return {
         "name": locked.recipe,
         "platform": locked.platform,

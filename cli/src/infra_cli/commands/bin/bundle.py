@@ -39,7 +39,7 @@ def command(
     from infra_runtime.config.resolve import resolve
 
     locks, target = project.locks(), platform or installation.current_platform()
-    recipes = project.chosen_and_needed(names)
+    recipes = project.selected_and_needed(names)
     if not recipes:
         used = missing_executables.used(resolve(directory=project.root, executables=False))
         recipes_of_project = project.recipes().values()

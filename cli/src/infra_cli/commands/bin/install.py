@@ -52,38 +52,38 @@ def command(
 
     store = project.store()
     if bundle:
-        wanted = bundles.read(bundle, project.chosen_and_needed(names), project.recipes(), store)
+        requested = bundles.read(bundle, project.selected_and_needed(names), project.recipes(), store)
     else:
-        wanted = _wanted(project, names)
-    before = {entry.folder for entry in store.installed()}
+        requested = _requested(project, names)
+    folders_before = {entry.folder for entry in store.installed()}
     with progress_line() as progress:
         if offline or bundle:
-            entries = installation.install(wanted, store, offline=True, progress=progress)
+            entries = installation.install(requested, store, offline=True, progress=progress)
         else:
             entries = installation.install_or_renew(
-                wanted, store, project=project.root, report=output.note, progress=progress
+                requested, store, project=project.root, report=output.note, progress=progress
             )
     if as_json:
         output.say_json({"folder": str(store.folder), "installed": [document(entry) for entry in entries]})
         return
     for entry in entries:
-        state = "present  " if entry.folder in before else "installed"
+        state = "present  " if entry.folder in folders_before else "installed"
         output.say(f"{state}  {entry.locked.recipe} {entry.locked.version}  {entry.folder}")
     if not entries:
         output.say("the stack of this directory has no missing program")
 
 
-def _wanted(project: Project, names: tuple[str, ...]) -> list[tuple[Recipe, Locked]]:
+def _requested(project: Project, names: tuple[str, ...]) -> list[tuple[Recipe, Locked]]:
     from infra_runtime.binaries import installation
     from infra_runtime.config import missing_executables
     from infra_runtime.config.resolve import resolve
 
     if not names:
         missing = missing_executables.missing(resolve(directory=project.root, executables=False))
-        chosen = missing_executables.installable(missing, project.root)
-        return [(choice.recipe, choice.locked) for choice in chosen]
+        choices = missing_executables.installable(missing, project.root)
+        return [(choice.recipe, choice.locked) for choice in choices]
     locks, platform = project.locks(), installation.current_platform()
-    recipes = project.chosen_and_needed(names)
+    recipes = project.selected_and_needed(names)
     return [(recipe, installation.required(recipe, locks, platform)) for recipe in recipes]
 
 

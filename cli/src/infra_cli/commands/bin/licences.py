@@ -14,10 +14,10 @@ from infra_cli.commands.bin._project import Project, project
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @project
 def command(project: Project, *, names: tuple[str, ...], texts: bool, as_json: bool) -> None:
-    """Print the licence of each installed executable; its licence texts are kept beside the program.
+    """Print the licence of each installed executable. The licence texts are in the folder of the program.
 
-    NAME is a recipe or a program. The licence is an SPDX expression. Programs under AGPL, SSPL, RSAL, BUSL
-    and similar licences are never downloaded by the recipes of pytest-infra.
+    NAME is a recipe or a program. The licence is an SPDX expression. The recipes of pytest-infra never
+    download programs under AGPL, SSPL, RSAL, BUSL and similar licences.
 
     \b
     Examples:

@@ -32,10 +32,10 @@ def command(project: Project, *, only_installed: bool, as_json: bool) -> None:
     rows, documents = [], []
     for name, recipe in sorted(project.recipes().items()):
         locked = locks.get(name, platform)
-        own = [entry for entry in installed if entry.locked.recipe == name]
-        if only_installed and not own:
+        recipe_entries = [entry for entry in installed if entry.locked.recipe == name]
+        if only_installed and not recipe_entries:
             continue
-        versions = ", ".join(entry.locked.version for entry in own)
+        versions = ", ".join(entry.locked.version for entry in recipe_entries)
         rows.append(
             (
                 name,
@@ -57,7 +57,7 @@ def command(project: Project, *, only_installed: bool, as_json: bool) -> None:
                 "version": locked.version if locked else None,
                 "bytes": locked.size if locked else None,
                 "source": locked.source if locked else None,
-                "installed": [document(entry) for entry in own],
+                "installed": [document(entry) for entry in recipe_entries],
             }
         )
     if as_json:

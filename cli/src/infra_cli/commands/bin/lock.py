@@ -44,17 +44,18 @@ def command(
     from infra_runtime.data_directory.leak_check import counted
 
     path = file or project.root / lockfile.NAME
-    old = lockfile.read(path)
-    chosen_names = dict.fromkeys(
-        [*names] or [*(name for name, _ in old.entries), *(recipe.name for recipe in project.own_recipes)]
+    old_lock = lockfile.read(path)
+    selected_names = dict.fromkeys(
+        [*names]
+        or [*(name for name, _ in old_lock.entries), *(recipe.name for recipe in project.own_recipes)]
     )
-    if not chosen_names:
+    if not selected_names:
         raise click.UsageError(f"{path} contains no recipe yet: give the names of recipes to lock")
     changes, entries = [], []
-    for recipe in project.chosen([*chosen_names]):
-        for platform in platforms or old.platforms(recipe.name) or [installation.current_platform()]:
+    for recipe in project.selected([*selected_names]):
+        for platform in platforms or old_lock.platforms(recipe.name) or [installation.current_platform()]:
             entry = installation.lock(recipe, platform)
-            lines = lockfile.differences(old.get(recipe.name, platform), entry)
+            lines = lockfile.differences(old_lock.get(recipe.name, platform), entry)
             changes.append({**entry_document(entry), "changes": lines})
             entries.append(entry)
             if not as_json:

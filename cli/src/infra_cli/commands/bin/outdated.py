@@ -29,20 +29,25 @@ def command(project: Project, *, names: tuple[str, ...], as_json: bool) -> None:
     locks, platform = project.locks(), installation.current_platform()
     installed = dict.fromkeys(entry.locked.recipe for entry in project.store().installed())
     all_recipes = project.recipes()
-    recipes = project.chosen(names) or [all_recipes[name] for name in installed if name in all_recipes]
+    recipes = project.selected(names) or [all_recipes[name] for name in installed if name in all_recipes]
     rows, documents = [], []
     for recipe in recipes:
-        old, new = locks.get(recipe.name, platform), installation.lock(recipe, platform)
-        changes = lockfile.differences(old, new)
+        locked, newest = locks.get(recipe.name, platform), installation.lock(recipe, platform)
+        changes = lockfile.differences(locked, newest)
         if changes:
             rows.append(
-                (recipe.name, old.version if old else "-", new.version, counted(len(changes), "file"))
+                (
+                    recipe.name,
+                    locked.version if locked else "-",
+                    newest.version,
+                    counted(len(changes), "file"),
+                )
             )
             documents.append(
                 {
                     "name": recipe.name,
-                    "locked": old.version if old else None,
-                    "newest": new.version,
+                    "locked": locked.version if locked else None,
+                    "newest": newest.version,
                     "changes": changes,
                 }
             )

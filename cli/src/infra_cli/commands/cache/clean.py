@@ -22,9 +22,9 @@ from infra_runtime.data_directory.paths import Paths
 def command(*, seeds: tuple[str, ...], damaged: bool, as_json: bool) -> None:
     """Remove the named seeds from the user's cache, or all seeds if no name is given.
 
-    A seed is prepared data, such as a PostgreSQL cluster, of which a new stack makes a copy. The next stack
-    that needs a removed seed builds the seed again. A seed that a stack copies at this moment is kept.
-    Running stacks have their own copies of the seeds and are not affected.
+    A seed is prepared data, such as a PostgreSQL cluster; a new stack copies the seed. The next stack that
+    needs a removed seed builds the seed again. A seed is not removed while a stack copies the seed. Running
+    stacks have their own copies of the seeds and are not affected.
 
     \b
     Examples:

@@ -16,9 +16,9 @@ from infra_runtime.data_directory.paths import Paths
 def command(context: click.Context, *, as_json: bool) -> None:
     """Compare the content of all seeds in the user's cache with the hashes from the time of their build.
 
-    A seed is prepared data, such as a PostgreSQL cluster, of which a new stack makes a copy. The exit code
-    is 1 if a seed is damaged. A stack that copies a seed compares only names, sizes and times of the files.
-    This command reads the content of the files, too, and so also finds errors of the disk.
+    A seed is prepared data, such as a PostgreSQL cluster; a new stack copies the seed. The exit code is 1 if
+    a seed is damaged. A stack that copies a seed compares only names, sizes and times of the files. This
+    command also reads the content of the files, and therefore detects errors of the disk.
 
     \b
     Example:

@@ -72,7 +72,7 @@ def _nearest(prefix: str, settings: Iterable[str]) -> str:
 
 
 def _plain(text: str) -> Any:
-    """Return the value of a setting for JSON output, from the text in which the setting is shown.
+    """Return the value of a setting for JSON output, converted from its printed text.
 
     A text that is not JSON, such as a masked value, is returned unchanged.
     """

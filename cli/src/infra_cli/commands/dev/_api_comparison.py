@@ -34,8 +34,8 @@ _BUG = "This is a bug: please report it with the output of `--debug`."
 class Comparison:
     """The sources of two documents to compare.
 
-    A source is the place from which a document is read, such as a file or a URL. `name` is the name of an API
-    that the stack file declares, or empty.
+    A document is read from its source, such as a file or a URL. `name` is the name of an API that the stack
+    file declares; it is empty for two documents of the command line.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Comparison:
     target: Target
     access: Access
 
-    def opened(self, source: str) -> Opened:
+    def read_document(self, source: str) -> Opened:
         """Read the old or the new document of this comparison from its source."""
         from infra_openapi.sources import Kind, kind_of, open_source
 
@@ -61,10 +61,12 @@ class Comparison:
         """Compare the old document with the new document, and return the report."""
         from infra_openapi.check import check
 
-        self._refuse_missing_snapshot()
-        return check(self.opened(self.base), revision or self.opened(self.revision), self.policy)
+        self._require_snapshot()
+        return check(
+            self.read_document(self.base), revision or self.read_document(self.revision), self.policy
+        )
 
-    def _refuse_missing_snapshot(self) -> None:
+    def _require_snapshot(self) -> None:
         """Raise `CompareError` if a declared API has no snapshot yet."""
         from infra_openapi.errors import CompareError
         from infra_openapi.sources import Kind, kind_of
@@ -72,7 +74,7 @@ class Comparison:
         path = self.directory / self.base
         if self.name and kind_of(self.base, self.directory) is Kind.FILE and not path.exists():
             hint = f"Write the snapshot with `infra dev api-check --api {self.name} --update`."
-            raise CompareError(os.path.relpath(path), "does not exist", hint=hint)
+            raise CompareError(os.path.relpath(path), "the snapshot does not exist", hint=hint)
 
     def snapshot(self) -> Path:
         """Return the snapshot, which is the file of the old document.
@@ -83,29 +85,31 @@ class Comparison:
         from infra_openapi.sources import Kind, kind_of
 
         if kind_of(self.base, self.directory) is not Kind.FILE:
-            raise CompareError(self.base, "is not a file, so `--update` cannot replace it")
+            raise CompareError(self.base, "the old document is not a file, so `--update` cannot replace it")
         return self.directory / self.base
 
 
-def given(
+def comparison_of_arguments(
     base: str, revision: str, *, policy: Policy, target: Target, access: Access, accepted: Path | None
 ) -> Comparison:
-    """Return the comparison of the two documents whose sources are given on the command line."""
+    """Return the comparison of two documents; the arguments of the command line are their sources."""
     from infra_openapi import baseline
     from infra_openapi.sources import Kind, kind_of
 
     if base == revision == "-":
-        raise click.UsageError("Standard input (-) can be one of the two documents, but not both.")
-    home = target.directory or Path()
-    # The default file of accepted findings is beside one of the documents. For a document in a git revision,
-    # it is beside the path that the document has in the working tree.
-    files_first = sorted((base, revision), key=lambda source: kind_of(source, home) is not Kind.FILE)
-    accepted = accepted or next(filter(None, (baseline.beside(source, home) for source in files_first)), None)
+        raise click.UsageError("Standard input (-) can be only one of the two documents.")
+    directory = target.directory or Path()
+    # The default file of accepted findings is in the folder of one of the documents. For a document in a git
+    # revision, this is the folder of the same path in the working tree.
+    files_first = sorted((base, revision), key=lambda source: kind_of(source, directory) is not Kind.FILE)
+    accepted = accepted or next(
+        filter(None, (baseline.default_path(source, directory) for source in files_first)), None
+    )
     return Comparison(
         name="",
         base=base,
         revision=revision,
-        directory=home,
+        directory=directory,
         policy=replace(policy, accepted=accepted),
         target=target,
         access=access,
@@ -123,12 +127,12 @@ def declared(
 
     comparisons = []
     for api in declared_apis.declared(target.directory, names):
-        own = api.policy()
-        chosen = replace(
-            own,
-            preset=policy.preset if policy.preset != "default" else own.preset,
-            rules={**own.rules, **policy.rules},
-            accepted=accepted or own.accepted,
+        api_policy = api.policy()
+        merged_policy = replace(
+            api_policy,
+            preset=policy.preset if policy.preset != "default" else api_policy.preset,
+            rules={**api_policy.rules, **policy.rules},
+            accepted=accepted or api_policy.accepted,
         )
         comparisons.append(
             Comparison(
@@ -136,7 +140,7 @@ def declared(
                 base=api.settings.snapshot,
                 revision=api.settings.source,
                 directory=api.directory,
-                policy=chosen,
+                policy=merged_policy,
                 target=target,
                 access=access,
             )
@@ -153,8 +157,10 @@ def service_url(source: str, target: Target) -> str:
     with target.client() as client:
         endpoints = client.call(ENDPOINTS, Nothing()).services
     if name not in endpoints:
-        running = ", ".join(sorted(endpoints)) or "none"
-        raise CompareError(source, f"the service {name!r} is not running; running services: {running}")
+        running_services = ", ".join(sorted(endpoints)) or "none"
+        raise CompareError(
+            source, f"the service {name!r} is not running; running services: {running_services}"
+        )
     url = endpoints[name].exports.get("url", "")
     if not url.startswith(("http://", "https://")):
         raise CompareError(source, f"the service {name} has no HTTP URL")
@@ -163,7 +169,10 @@ def service_url(source: str, target: Target) -> str:
 
 @contextlib.contextmanager
 def three_exit_codes() -> Iterator[None]:
-    """Exit with 2 after every error, including bugs, because 1 means that the API has a breaking change."""
+    """Exit with 2 after every error, including bugs.
+
+    The exit code 1 means that the API has a breaking change.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A document can contain characters that the encoding of the terminal does not have.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -185,7 +194,7 @@ def three_exit_codes() -> Iterator[None]:
 
 
 class CouldNotCompareError(InfraError):
-    """The error that a comparison failed for an unexpected reason, such as a bug."""
+    """Raised if a comparison has failed for another reason than an invalid document, such as a bug."""
 
     exit_code = 2
 

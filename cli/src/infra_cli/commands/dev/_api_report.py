@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from infra_openapi.report import Report
 
 #: The formats that do not show findings of the level `info` by default.
-_BRIEF = frozenset({"text", "markdown", "github"})
+_WITHOUT_INFO = frozenset({"text", "markdown", "github"})
 COMPATIBLE, BREAKING = 0, 1
 
 
 @frozen
-class Shown:
+class PrintOptions:
     """The options for printed reports.
 
-    `level` is the lowest level to print; the default depends on the format.
+    `form` is the output format. `level` is the lowest level to print; its default depends on the format.
     """
 
     form: str
@@ -49,34 +49,34 @@ def compared(comparisons: Iterable[Comparison]) -> dict[str, Report]:
             further errors are added to the first error as notes.
     """
     reports: dict[str, Report] = {}
-    failed: list[InfraError | OpenApiError] = []
+    errors: list[InfraError | OpenApiError] = []
     for comparison in comparisons:
         try:
             reports[comparison.name] = comparison.report()
         except (InfraError, OpenApiError) as error:
-            failed.append(error)
-    if failed:
-        first, *others = failed
-        for other in others:
-            first.add_note(str(other))
-        raise first
+            errors.append(error)
+    if errors:
+        first_error, *other_errors = errors
+        for other_error in other_errors:
+            first_error.add_note(str(other_error))
+        raise first_error
     return reports
 
 
-def show(reports: Mapping[str, Report], shown: Shown) -> None:
+def show(reports: Mapping[str, Report], options: PrintOptions) -> None:
     """Print the reports of comparisons on standard output, in the format of the options."""
     from infra_openapi import Level
     from infra_openapi.formats import View, render
 
-    level = shown.level or ("warning" if shown.form in _BRIEF else "info")
-    if shown.expand:
+    level = options.level or ("warning" if options.form in _WITHOUT_INFO else "info")
+    if options.expand:
         reports = {
             name: replace(report, findings=tuple(report.expanded())) for name, report in reports.items()
         }
     colour = output.has_colour()
-    failing = Level.WARNING if shown.fail_on == "warning" else Level.BREAKING
+    failing = Level.WARNING if options.fail_on == "warning" else Level.BREAKING
     view = View(level=Level(level), failing=failing, folder=_folder(), colour=colour, version=__version__)
-    click.echo(render(reports, shown.form, view), nl=False, color=colour)
+    click.echo(render(reports, options.form, view), nl=False, color=colour)
 
 
 def exit_code(reports: Mapping[str, Report], fail_on: str) -> int:
@@ -85,7 +85,7 @@ def exit_code(reports: Mapping[str, Report], fail_on: str) -> int:
     return BREAKING if any(report.verdict in failing for report in reports.values()) else COMPATIBLE
 
 
-def update(comparisons: Iterable[Comparison], shown: Shown) -> int:
+def update(comparisons: Iterable[Comparison], options: PrintOptions) -> int:
     """Print the changes, and replace the snapshot files by the new documents (option `--update`).
 
     Return the exit code of the command.
@@ -94,12 +94,12 @@ def update(comparisons: Iterable[Comparison], shown: Shown) -> int:
 
     for comparison in comparisons:
         path = comparison.snapshot()
-        revision = comparison.opened(comparison.revision)
+        revision = comparison.read_document(comparison.revision)
         # A snapshot that is missing or invalid can be replaced.
         with contextlib.suppress(CompareError):
-            show({comparison.name: comparison.report(revision)}, shown)
-        written = snapshot.write(path, revision.document)
-        output.note(f"{path} {'was written' if written else 'is up to date'}")
+            show({comparison.name: comparison.report(revision)}, options)
+        has_changed = snapshot.write(path, revision.document)
+        output.note(f"{path} {'was written' if has_changed else 'is up to date'}")
     return COMPATIBLE
 
 
@@ -119,10 +119,10 @@ def accept(
     owner = owner or _owner()
     files = {comparison.name: comparison.policy.accepted for comparison in comparisons}
     for fingerprint in fingerprints:
-        name, finding = baseline.chosen(reports, fingerprint)
+        name, finding = baseline.finding_with_fingerprint(reports, fingerprint)
         path = files[name]
         if path is None:
-            problem = "the file of accepted findings has no default, because neither document is a file"
+            problem = "the file of accepted findings has no default path, because neither document is a file"
             raise CompareError("", problem, hint="Set the file with `--accepted FILE`.")
         baseline.accept(path, finding, reason=reason, owner=owner, today=today, until=until)
         output.say(f"{finding.fingerprint} ({finding.rule}) is accepted in {path}")
@@ -131,12 +131,12 @@ def accept(
 
 def _owner() -> str:
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             ["git", "config", "user.email"], capture_output=True, text=True, timeout=10, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return getpass.getuser()
-    return done.stdout.strip() or getpass.getuser()
+    return process.stdout.strip() or getpass.getuser()
 
 
 def _folder() -> str:
@@ -144,8 +144,8 @@ def _folder() -> str:
 
     The result is an empty string if the directory is not in a repository.
     """
-    home = Path.cwd()
-    for folder in (home, *home.parents):
+    working_directory = Path.cwd()
+    for folder in (working_directory, *working_directory.parents):
         if (folder / ".git").exists():
-            return "" if folder == home else str(home.relative_to(folder))
+            return "" if folder == working_directory else str(working_directory.relative_to(folder))
     return ""

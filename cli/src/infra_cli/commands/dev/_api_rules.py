@@ -23,12 +23,12 @@ _ADVICE = {
         "What to do: check whether clients depend on the old behaviour. With `--fail-on warning`, the "
         "command fails."
     ),
-    "info": "What to do: nothing, because existing clients are not affected.",
+    "info": "No action is necessary: existing clients are not affected.",
 }
 
 
-def listing() -> list[str]:
-    """Return the lines of a table of all rules of `infra dev api-check`, with one line for each rule."""
+def table() -> list[str]:
+    """Return the lines of a table with all rules of `infra dev api-check`; each rule is one line."""
     from infra_openapi import RULES
 
     rows = [
@@ -38,20 +38,20 @@ def listing() -> list[str]:
     return output.columns(rows, header=("RULE", "LEVEL", "DIRECTION", "AREA"))
 
 
-def plain(name: str | None) -> list[dict[str, Any]]:
+def documents(name: str | None) -> list[dict[str, Any]]:
     """Return the rules with this name, or all rules if the name is None, as JSON data."""
     from infra_openapi import RULES
 
-    return [asdict(rule) for rule in (RULES.values() if name is None else named(name))]
+    return [asdict(rule) for rule in (RULES.values() if name is None else rules_of(name))]
 
 
 def explanations(name: str) -> list[str]:
     """Return the text that explains the rules with this name; an empty line separates two rules."""
-    blocks = [list(explanation(rule)) for rule in named(name)]
+    blocks = [list(explanation(rule)) for rule in rules_of(name)]
     return [line for lines in blocks for line in (*lines, "")][:-1]
 
 
-def named(name: str) -> list[Rule]:
+def rules_of(name: str) -> list[Rule]:
     """Return the rule with this id, or the rules that correspond to an id of oasdiff (another tool).
 
     Raises `CompareError` if no such rule exists.
@@ -71,7 +71,7 @@ def _suggested(suggestion: str) -> str:
 
 
 def explanation(rule: Rule) -> Iterator[str]:
-    """Return the lines that explain a rule: direction, level, meaning, advice, opposite rule, aliases."""
+    """Yield the lines that explain a rule: direction, level, meaning, advice, opposite rule, aliases."""
     from infra_openapi.rules import law
 
     level = output.styled(rule.level, COLOURS[rule.level])

@@ -13,7 +13,12 @@ import click
 
 from infra_cli import output
 from infra_cli.commands.dev import _api_report, _api_rules
-from infra_cli.commands.dev._api_comparison import Comparison, declared, given, three_exit_codes
+from infra_cli.commands.dev._api_comparison import (
+    Comparison,
+    comparison_of_arguments,
+    declared,
+    three_exit_codes,
+)
 from infra_cli.target import Target, target
 from infra_runtime.value import frozen
 
@@ -90,7 +95,7 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     type=click.Choice(("breaking", "warning", "none")),
     default="breaking",
     show_default=True,
-    help="Exit with 1 if a finding has this level or a worse one; `none` never exits with 1.",
+    help="Exit with 1 if a finding has this level or a worse level; with `none`, never exit with 1.",
 )
 @click.option(
     "--level",
@@ -128,8 +133,8 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     "--accepted",
     type=click.Path(path_type=Path, dir_okay=False),
     help=(
-        "File of accepted findings.  [default: NAME.accepted.yaml beside the old document, or else "
-        "beside the new document]"
+        "File of accepted findings.  [default: NAME.accepted.yaml beside the old document; if the old "
+        "document is not a file, beside the new document]"
     ),
 )
 @click.option(
@@ -198,34 +203,34 @@ def run(target: Target, options: Options) -> int:
         options = replace(options, form="json")
     if options.list_rules or options.explain is not None:
         return show_rules(options.explain, options.form)
-    refuse_contradictions(options)
-    comparisons = chosen(target, options)
-    shown = _api_report.Shown(
+    check_options(options)
+    comparisons = comparisons_of(target, options)
+    print_options = _api_report.PrintOptions(
         form=options.form, level=options.level, fail_on=options.fail_on, expand=options.expand
     )
     if options.update:
-        return _api_report.update(comparisons, shown)
+        return _api_report.update(comparisons, print_options)
     reports = _api_report.compared(comparisons)
     if options.accepts:
         until = options.until.date() if options.until else None
         return _api_report.accept(
             comparisons, reports, options.accepts, reason=options.reason, owner=options.owner, until=until
         )
-    _api_report.show(reports, shown)
+    _api_report.show(reports, print_options)
     return _api_report.exit_code(reports, options.fail_on)
 
 
 def show_rules(name: str | None, form: str) -> int:
     """Print the rule for the option `--explain`, or all rules for `--list-rules`; return the exit code."""
     if form == "json":
-        output.say_json(_api_rules.plain(name))
+        output.say_json(_api_rules.documents(name))
     else:
-        for line in _api_rules.listing() if name is None else _api_rules.explanations(name):
+        for line in _api_rules.table() if name is None else _api_rules.explanations(name):
             output.say(line)
     return _api_report.COMPATIBLE
 
 
-def refuse_contradictions(options: Options) -> None:
+def check_options(options: Options) -> None:
     """Raise `UsageError` for options of `infra dev api-check` that cannot be combined."""
     if options.accepts:
         if options.update:
@@ -238,21 +243,21 @@ def refuse_contradictions(options: Options) -> None:
         return
     for name, value in (("reason", options.reason), ("owner", options.owner), ("until", options.until)):
         if value:
-            raise click.UsageError(f"--{name} has an effect only with --accept FINDING.")
+            raise click.UsageError(f"--{name} can only be used with --accept FINDING.")
     if options.accepted is not None and not options.accepted.exists():
         from infra_openapi import CompareError
 
         raise CompareError(
             str(options.accepted),
-            "does not exist",
+            "the file of accepted findings does not exist",
             hint="`infra dev api-check --accept FINDING` creates the file.",
         )
 
 
-def chosen(target: Target, options: Options) -> list[Comparison]:
-    """Return the comparison of the two documents on the command line, or one for each declared API."""
-    # The garbage collector is disabled: large documents consist of millions of objects that exist until the
-    # exit, and the collector took a quarter of the time.
+def comparisons_of(target: Target, options: Options) -> list[Comparison]:
+    """Return the comparison of the two documents on the command line, or of each declared API."""
+    # The garbage collector is disabled, because it needs a quarter of the time of a large comparison: large
+    # documents consist of millions of objects that exist until the exit.
     gc.disable()
     from infra_openapi.check import Policy
     from infra_openapi.sources import Access
@@ -272,5 +277,7 @@ def chosen(target: Target, options: Options) -> list[Comparison]:
     if options.base is None or options.revision is None:
         return declared(options.names, policy=policy, target=target, access=access, accepted=accepted)
     return [
-        given(options.base, options.revision, policy=policy, target=target, access=access, accepted=accepted)
+        comparison_of_arguments(
+            options.base, options.revision, policy=policy, target=target, access=access, accepted=accepted
+        )
     ]

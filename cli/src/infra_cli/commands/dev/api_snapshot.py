@@ -7,7 +7,12 @@ from pathlib import Path
 import click
 
 from infra_cli import output
-from infra_cli.commands.dev._api_comparison import Comparison, declared, given, three_exit_codes
+from infra_cli.commands.dev._api_comparison import (
+    Comparison,
+    comparison_of_arguments,
+    declared,
+    three_exit_codes,
+)
 from infra_cli.target import Target, target
 
 
@@ -52,17 +57,21 @@ def command(
                 "--api selects an API of the stack file, so it cannot be combined with SOURCE."
             )
         access = Access(timeout=timeout)
-        wanted: list[Comparison]
+        comparisons: list[Comparison]
         if source is None:
-            wanted = declared(names, policy=Policy(), target=target, access=access, accepted=None)
+            comparisons = declared(names, policy=Policy(), target=target, access=access, accepted=None)
         else:
-            wanted = [given(str(file), source, policy=Policy(), target=target, access=access, accepted=None)]
-        for comparison in wanted:
-            document = comparison.opened(comparison.revision).document
+            comparisons = [
+                comparison_of_arguments(
+                    str(file), source, policy=Policy(), target=target, access=access, accepted=None
+                )
+            ]
+        for comparison in comparisons:
+            document = comparison.read_document(comparison.revision).document
             if source is not None and file is None:
                 click.echo(snapshot.canonical(document), nl=False)
                 continue
             path = comparison.snapshot()
-            written = snapshot.write(path, document)
-            output.note(f"{path} {'was written' if written else 'is up to date'}")
+            has_changed = snapshot.write(path, document)
+            output.note(f"{path} {'was written' if has_changed else 'is up to date'}")
         return 0

@@ -10,8 +10,8 @@ from infra_cli import output
 from infra_cli.target import Target, target
 
 MARKS = {"fine": ("✓", "green"), "note": ("·", None), "wrong": ("✗", "red")}
-#: The width of the longest topic. It is a constant, because each finding is printed before the next topic is
-#: known.
+#: The width of the column with the topics. The width is a constant, because each finding is printed before
+#: the next topic is known.
 WIDTH = len("valkey: valkey-server")
 
 
@@ -26,8 +26,8 @@ WIDTH = len("valkey: valkey-server")
 def command(target: Target, *, as_json: bool) -> int:
     """Check this machine: Python, executables and their versions, ports, user namespaces, disk, folders.
 
-    If the stack is running, the command also prints each port on which a service listens, but which is not
-    among the declared ports of the service.
+    If the stack is running, the command also prints each port on which a service listens, if the port is not
+    one of the declared ports of the service.
 
     The exit code is 1 if the stack of this directory cannot run. A missing executable is only an error if a
     service of the stack needs it; otherwise it is a note.

@@ -119,8 +119,8 @@ def export(target: Target, *, test: str, file: Path | None) -> None:
     folder, _ = newest(target, test)
     path = file or Path(f"{folder.name}.zip")
     try:
-        with path.open("wb") as opened:
-            pack(folder, opened)
+        with path.open("wb") as archive:
+            pack(folder, archive)
     except OSError as error:
         raise click.FileError(str(path), error.strerror or str(error)) from error
     output.say(str(path))
@@ -142,8 +142,8 @@ def import_all(target: Target, *, file: Path) -> None:
 
     data = data_of(target)
     data.mkdir(parents=True, exist_ok=True)
-    with file.open("rb") as opened:
-        for folder in unpack(opened, data):
+    with file.open("rb") as archive:
+        for folder in unpack(archive, data):
             output.say(str(folder))
 
 
@@ -165,7 +165,7 @@ def data_of(target: Target) -> Path:
 
 
 class NoFailureReportError(InfraError):
-    """The error that the data directory contains no failure report of a test with this id."""
+    """Raised if the data directory contains no failure report of a test with this id."""
 
     hint = "`infra dev failure-report list` prints the existing failure reports."
 
@@ -174,7 +174,7 @@ class NoFailureReportError(InfraError):
         self.test, self.existing = test, existing
 
     def __str__(self) -> str:
-        return f"no failure report of a test with {self.test!r} in its id exists"
+        return f"the data directory contains no failure report of a test whose id contains {self.test!r}"
 
 
 def failure_reports(target: Target) -> list[tuple[Path, dict[str, Any]]]:

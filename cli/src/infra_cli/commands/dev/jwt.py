@@ -82,7 +82,7 @@ def issue(
             "Set WEB_JWT_SECRET, select a service that has this variable with --service NAME, "
             "or use --secret-stdin."
         )
-        raise ConfigurationError("no key for tokens is set", "WEB_JWT_SECRET", hint)
+        raise ConfigurationError("no key for JSON web tokens is set", "WEB_JWT_SECRET", hint)
     from infra_runtime.web.access import Actor, ActorKind
 
     pair = tokens.issue(Actor(id=subject, kind=ActorKind(kind), roles=frozenset(roles)))
@@ -109,7 +109,7 @@ def inspect(target: Target, *, service: str | None, as_json: bool) -> int:
     token = sys.stdin.readline().strip().removeprefix("Bearer ")
     header, claims = (_decoded(part) for part in (*token.split("."), "", "")[:2])
     tokens = configured_tokens(target, service)
-    reason = refusal(tokens, token, claims) if tokens else None
+    reason = invalid_reason(tokens, token, claims) if tokens else None
     if as_json:
         valid = None if reason is None else not reason
         output.say_json({"header": header, "claims": claims, "valid": valid, "reason": reason or ""})
@@ -147,8 +147,8 @@ def configured_tokens(target: Target, service: str | None) -> Tokens | None:
         raise ConfigurationError("; ".join(lines[1:3]), "the variables WEB_…") from None
 
 
-def refusal(tokens: Tokens, token: str, claims: Any) -> str:
-    """Return the reason why a token is not valid; an empty text if it is valid."""
+def invalid_reason(tokens: Tokens, token: str, claims: Any) -> str:
+    """Return the reason why a token is not valid; an empty string for a valid token."""
     from infra_runtime.web.tokens import TokenError
 
     use = claims.get("use") if isinstance(claims, dict) else None

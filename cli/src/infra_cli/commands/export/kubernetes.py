@@ -91,20 +91,20 @@ def command(
         if secrets == "sealed":
             engine = _sealed(engine, stacks, selected, folder, certificate)
         else:
-            others = [stack.environment for stack in stacks if stack.environment not in selected]
-            engine = _kept(engine, others, folder)
+            other_environments = [stack.environment for stack in stacks if stack.environment not in selected]
+            engine = _with_existing_secrets(engine, other_environments, folder)
         files = engine.render_environments(plans)
-    first = target.environment or stacks[0].environment
-    development = stacks[0].environment == "development"
+    start_environment = target.environment or stacks[0].environment
+    with_development = stacks[0].environment == "development"
     exports.write(
         engine.name,
         export,
         folder,
         files,
-        secrets=engine.secrets(plans[0]) if development else (),
+        secrets=engine.secrets(plans[0]) if with_development else (),
         secrets_folder=f"overlays/development/{SECRETS}",
         notes=engine.notes(plans),
-        start=f"kubectl apply --server-side -k {exports.quoted(folder / 'overlays' / first)}",
+        start=f"kubectl apply --server-side -k {exports.quoted(folder / 'overlays' / start_environment)}",
     )
 
 
@@ -117,8 +117,8 @@ def _sealed(
 ) -> Kubernetes:
     """Return a copy of the engine with the sealed secrets of staging and production.
 
-    Sealed values that the files of an earlier export contain are kept. The environments that are not selected
-    have sealed secrets only if an earlier export has written them.
+    Sealed values in the files of an earlier export are not encrypted again. An environment that is not
+    selected has sealed secrets only if an earlier export has written them.
     """
     from infra_runtime.engines.kubernetes import sealing
     from infra_runtime.engines.kubernetes.engine import SEALED
@@ -132,17 +132,17 @@ def _sealed(
     key = sealing.read_certificate(certificate)
     sealed = {}
     for resolved in stacks:
-        present = sealing.read_sealed(folder / "overlays" / resolved.environment / SEALED)
-        if resolved.environment != "development" and (present or resolved.environment in selected):
+        existing = sealing.read_sealed(folder / "overlays" / resolved.environment / SEALED)
+        if resolved.environment != "development" and (existing or resolved.environment in selected):
             required = engine.required_secrets(resolved.plan)
             values = {f"{engine.stack_name()}-variables": resolved.variables}
             sealed[resolved.environment] = sealing.sealed_secrets(
-                required, present, values, key, engine.namespace_name()
+                required, existing, values, key, engine.namespace_name()
             )
     return replace(engine, sealed=sealed)
 
 
-def _kept(engine: Kubernetes, environments: Sequence[str], folder: Path) -> Kubernetes:
+def _with_existing_secrets(engine: Kubernetes, environments: Sequence[str], folder: Path) -> Kubernetes:
     """Return a copy of the engine with the sealed secrets that an earlier export has written, if any."""
     from infra_runtime.engines.kubernetes.engine import SEALED
 

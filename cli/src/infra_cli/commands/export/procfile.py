@@ -20,9 +20,9 @@ def command(target: Target, export: Export) -> None:
     """Write the stack as a Procfile, for programs such as honcho.
 
     Each service is one line of the Procfile. A service starts when the services that it needs are ready. The
-    process of a task keeps running after the task is complete, because these programs stop all processes
-    when one of them exits. The data of the services are stored beside the Procfile, in the folder `data`.
-    The lines contain the absolute paths of this machine, so .gitignore excludes the files.
+    process of a task keeps running after the task is complete, because these programs stop all processes when
+    one process exits. The data of the services are in the folder `data` next to the Procfile. The lines
+    contain the absolute paths of this machine, so .gitignore excludes the files.
 
     \b
     Example:

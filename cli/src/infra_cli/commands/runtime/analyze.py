@@ -19,7 +19,7 @@ WIDTH = 40
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document; times are in seconds.")
 @target
 def command(target: Target, *, as_json: bool) -> None:
-    """Show how long each service waited, prepared and started in the last start.
+    """Show how long each service waited, prepared its start and started, in the last start of the stack.
 
     The last line is the longest chain of services that waited for each other: each service of the chain had
     to wait for the previous one. The duration of this chain is the duration of the start. To make the start
@@ -63,7 +63,7 @@ def _bar(share: Share, total: float) -> str:
 
     `total` is the time in seconds of a bar with full width.
     """
-    edges = [
+    bar_ends = [
         round(WIDTH * end / total) for end in (share.waiting, share.waiting + share.preparing, share.ended)
     ]
-    return "·" * edges[0] + "▒" * (edges[1] - edges[0]) + "█" * (edges[2] - edges[1])
+    return "·" * bar_ends[0] + "▒" * (bar_ends[1] - bar_ends[0]) + "█" * (bar_ends[2] - bar_ends[1])

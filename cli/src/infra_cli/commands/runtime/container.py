@@ -59,7 +59,7 @@ def command(
     from infra_runtime.images.container_folder import container_folder
     from infra_runtime.images.runners import choose
 
-    chosen, program = choose(service, runner or "")
+    container_runner, program = choose(service, runner or "")
     _, (image,) = build_images(
         target, (service,), base=base, python=python, combined="", insecure=insecure, report=output.note
     )
@@ -72,15 +72,15 @@ def command(
             f"infra runtime container {service}` sets the variables of a running stack.",
         )
     variables = {name: os.environ[name] for name in image.variables}
-    # SIGTERM ends the command like Ctrl-C, so that the service is stopped.
+    # SIGTERM has the same effect as Ctrl-C: the service is stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with container_folder() as folder:
-        selected = select(image.layout, image.image, None, service)
-        container = prepare(selected, folder, variables)
-        with chosen.start(program, container, container.words(arguments)) as running:
+        platform_image = select(image.layout, image.image, None, service)
+        container = prepare(platform_image, folder, variables)
+        with container_runner.start(program, container, container.words(arguments)) as running:
             seconds = wait_until_ready(running) if not arguments else 0.0
             if seconds:
-                output.note(f"{service} is ready after {seconds:.2f} s, with {chosen.name}")
+                output.note(f"{service} is ready after {seconds:.2f} s, with {container_runner.name}")
             if not check:
                 _wait(service, running.process)
 

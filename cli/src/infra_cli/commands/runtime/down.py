@@ -56,14 +56,14 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
             not_running = error
     else:
         stack.down()
-    proof = check_leaks(paths)
+    leak_check = check_leaks(paths)
     removed = remove(paths) if wipe else []
     if not_running and not removed:
         raise not_running
     stopped = not_running is None
     if as_json:
         killed = list(cleaned.pids)
-        output.say_json({"stopped": stopped, "killed": killed, **proof.to_json(), "removed": removed})
+        output.say_json({"stopped": stopped, "killed": killed, **leak_check.to_json(), "removed": removed})
     else:
         counts = [counted(len(cleaned.pids), "process", "processes")] if cleaned.pids else []
         counts += [counted(cleaned.containers, "container")] if cleaned.containers else []
@@ -72,9 +72,13 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
                 f"infra: the supervisor was killed earlier; stopped the {' and '.join(counts)} "
                 "that remained of the stack"
             )
-        output.say(f"infra: {proof}" if stopped else f"infra: no stack was running in {paths.data}")
+        output.say(f"infra: {leak_check}" if stopped else f"infra: no stack was running in {paths.data}")
         if wipe:
             output.say(f"infra: removed {', '.join(removed) or 'nothing'} in {paths.data}")
     # A folder can be missing because --wipe has removed it.
-    if left := [item for item in proof.left if item not in proof.folders or Path(item).exists()]:
-        raise LeftoverError(left)
+    if remaining := [
+        resource
+        for resource in leak_check.left
+        if resource not in leak_check.folders or Path(resource).exists()
+    ]:
+        raise LeftoverError(remaining)

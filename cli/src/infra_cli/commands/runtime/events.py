@@ -14,8 +14,8 @@ from infra_cli.target import Target, target
 if TYPE_CHECKING:
     from infra_runtime.messages import Event
 
-#: The keys that have their own column or are not printed.
-LEFT_OUT = frozenset({"time", "event", "service", "token", "started", "boot", "needs"})
+#: The keys that are printed in separate columns, and the keys that are not printed.
+OMITTED_KEYS = frozenset({"time", "event", "service", "token", "started", "boot", "needs"})
 
 
 @click.command(short_help="Show the events of the stack.")
@@ -62,7 +62,7 @@ def _print(event: Event, *, as_json: bool) -> None:
     if as_json:
         output.say_json(record, line=True)
         return
-    details = {key: value for key, value in record.items() if key not in LEFT_OUT}
+    details = {key: value for key, value in record.items() if key not in OMITTED_KEYS}
     words = " ".join(
         f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in details.items()
     )

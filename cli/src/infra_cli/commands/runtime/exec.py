@@ -14,7 +14,7 @@ from infra_runtime.engines.variables import program_variables
 from infra_runtime.errors import StartError, UnknownServiceError
 from infra_runtime.messages import ENDPOINTS, STATUS, Nothing, ServiceEndpoint, Status
 
-#: The exit codes with which a shell reports that a program does not exist or cannot be run.
+#: The exit codes that a shell uses if a program does not exist, and if a program cannot be run.
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 
 
@@ -52,7 +52,7 @@ def command(target: Target, *, service: str, argv: tuple[str, ...]) -> int:
 
 
 def replace_process(argv: Sequence[str], variables: Mapping[str, str]) -> int:
-    """Run a program in place of this process; if that is not possible, return the exit code of a shell."""
+    """Replace this process by a program; if the program cannot be run, return the exit code of a shell."""
     output.flush()
     try:
         os.execvpe(argv[0], [*argv], variables)  # noqa: S606 - the purpose of the command
@@ -65,17 +65,17 @@ def replace_process(argv: Sequence[str], variables: Mapping[str, str]) -> int:
 
 
 def environment(
-    own: Mapping[str, str], service: str, endpoints: Mapping[str, ServiceEndpoint], status: Status
+    user_variables: Mapping[str, str], service: str, endpoints: Mapping[str, ServiceEndpoint], status: Status
 ) -> dict[str, str]:
     """Return the environment variables for a program that runs for a service.
 
-    A variable of the service has priority over a variable of the stack, which has priority over a variable of
-    the user (`own`).
+    If a variable has several values, the value of the service has priority, then the value of the stack, then
+    the value in `user_variables`.
     """
     folder = os.path.dirname(endpoints[service].program)  # noqa: PTH120 - it may be a bare name
-    path = own.get("PATH", os.defpath)
+    path = user_variables.get("PATH", os.defpath)
     return {
-        **stack_environment(own, endpoints, status),
+        **stack_environment(user_variables, endpoints, status),
         **endpoints[service].env,
         "PATH": f"{path}{os.pathsep}{folder}" if folder else path,
         "INFRA_ENV": status.environment,
@@ -85,11 +85,11 @@ def environment(
 
 
 def stack_environment(
-    own: Mapping[str, str], endpoints: Mapping[str, ServiceEndpoint], status: Status
+    user_variables: Mapping[str, str], endpoints: Mapping[str, ServiceEndpoint], status: Status
 ) -> dict[str, str]:
-    """Return the user's environment variables `own` with the addresses of a running stack."""
+    """Return the user's environment variables `user_variables` with the addresses of a running stack."""
     return {
-        **own,
+        **user_variables,
         **program_variables(endpoints),
         "INFRA_ENV": status.environment,
         "INFRA_DATA": status.data,

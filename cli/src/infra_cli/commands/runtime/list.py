@@ -39,7 +39,7 @@ def command(target: Target, *, as_json: bool) -> None:
 
 
 def _programs(binaries: dict[str, dict[str, Any]]) -> str:
-    """Return a string for a service: the path of its first executable, and its missing executables."""
+    """Return the path of the first executable of a service and its missing executables, as text."""
     missing = [
         output.styled(f"{name} is missing: {binary['hint']}", "yellow")
         for name, binary in binaries.items()
@@ -59,7 +59,7 @@ def available_services(target: Target) -> Iterator[dict[str, Any]]:
     from infra_runtime import catalogue
 
     resolved = target.resolve(executables=False)
-    chosen = {spec.name: spec for spec in resolved.plan.services}
+    stack_services = {spec.name: spec for spec in resolved.plan.services}
     tables = target.service_tables()
     kinds = {name: name for name in catalogue.names()}
     for name, table in sorted(tables.items()):
@@ -76,7 +76,7 @@ def available_services(target: Target) -> Iterator[dict[str, Any]]:
             "kind": kind,
             "summary": entry.summary if entry else table.get("summary", "your own"),
             "origin": origin,
-            "in_stack": name in chosen,
+            "in_stack": name in stack_services,
             "binaries": {
                 executable.name: {
                     "path": str(executable.path) if executable.path else None,

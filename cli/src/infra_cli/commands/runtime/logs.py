@@ -68,7 +68,7 @@ def _pattern(
 )
 @click.option(
     "--from",
-    "place",
+    "log_source",
     type=click.Choice(["files", "stream"]),
     default="files",
     show_default=True,
@@ -91,7 +91,7 @@ def command(
     level: str | None,
     correlation: str,
     grep: re.Pattern[str] | None,
-    place: Literal["files", "stream"],
+    log_source: Literal["files", "stream"],
     as_json: bool,
 ) -> None:
     """Show the output of the services, sorted by time; the stack does not have to be running.
@@ -116,7 +116,7 @@ def command(
     with contextlib.ExitStack() as stack:
         source = (
             Files(folder, services, follow=follow)
-            if place == "files"
+            if log_source == "files"
             else stack.enter_context(stream(target, services))
         )
         lines: Iterable[Line] = source.lines(selection.since)
@@ -148,7 +148,7 @@ def _fields(entry: Entry) -> dict[str, object]:
 
 
 class _Writer:
-    """An object that prints log lines; before each line is its service's name, in the service's colour."""
+    """Prints log lines; each line begins with the name of its service in the colour of the service."""
 
     def __init__(self, services: list[str]) -> None:
         self._services = services

@@ -75,7 +75,7 @@ def command(
     output.say(f"environment {plan.environment}, {ports}, project folder {plan.root}")
     differences = _differences(target, resolved)
     for spec in plan.services:
-        _print(spec.name, _symbolic(spec, plan))
+        _print(spec.name, _planned(spec, plan))
         for line in differences.get(spec.name, ()):
             output.say(f"  {line}")
 
@@ -112,7 +112,7 @@ def _print(name: str, rows: dict[str, str]) -> None:
         output.say(line)
 
 
-def _symbolic(spec: ServiceSpec, plan: Plan) -> dict[str, str]:
+def _planned(spec: ServiceSpec, plan: Plan) -> dict[str, str]:
     without_probe = (
         "when the task has exited with 0"
         if spec.task

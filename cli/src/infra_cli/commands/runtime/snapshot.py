@@ -108,7 +108,7 @@ def list_all(target: Target, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document that describes the snapshot.")
 @target
 def remove(target: Target, *, name: str, as_json: bool) -> None:
-    """Remove a snapshot from the data directory, also a damaged one.
+    """Remove a snapshot from the data directory. The snapshot can be damaged.
 
     \b
     Example:

@@ -85,9 +85,9 @@ def lines(status: Status) -> list[str]:
     """Return the lines that `infra runtime status` prints; secrets in the status are already masked."""
     leases = "1 lease" if status.leases == 1 else f"{status.leases} leases"
     details = f"supervisor {status.pid}, {leases}{_stay(status)}"
-    head = f"{status.environment} stack in {status.data} ({details})"
+    first_line = f"{status.environment} stack in {status.data} ({details})"
     rows = [row(service) for service in status.services]
-    return [head, *output.columns(rows, header=("SERVICE", "PHASE", "SINCE", "WHERE"))]
+    return [first_line, *output.columns(rows, header=("SERVICE", "PHASE", "SINCE", "WHERE"))]
 
 
 def _stay(status: Status) -> str:
@@ -104,14 +104,14 @@ def row(service: ServiceStatus) -> tuple[str, str, str, str]:
 
     If the service is not ready, the row contains the reason instead of the address.
     """
-    where = service.exports.get("url") or " ".join(str(port) for port in service.ports.values())
+    address = service.exports.get("url") or " ".join(str(port) for port in service.ports.values())
     if engine := service.exports.get("engine"):
-        where += f"  ({engine})"
+        address += f"  ({engine})"
     restarts = f"  (restarts: {service.restarts})" if service.restarts else ""
-    dropped = f"  (log: {service.log_dropped} bytes dropped)" if service.log_dropped else ""
+    dropped_bytes = f"  (log: {service.log_dropped} bytes dropped)" if service.log_dropped else ""
     return (
         service.name,
         output.phase(service.phase),
         output.span(service.seconds),
-        (where if service.ready else service.reason) + restarts + dropped,
+        (address if service.ready else service.reason) + restarts + dropped_bytes,
     )

@@ -110,7 +110,7 @@ def command(
 
 
 def _run(target: Target, options: UpOptions, *, install: bool, as_json: bool) -> int:
-    """Run the stack, and return the exit code. If images are missing, download them first if allowed."""
+    """Run the stack, and return the exit code. Missing images are downloaded first if this is allowed."""
     from infra_cli.foreground import run
     from infra_runtime.errors import ImageMissingError
 

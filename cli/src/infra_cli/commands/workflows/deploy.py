@@ -57,13 +57,13 @@ def command(cluster: ClusterTarget, *, as_json: bool, **options: Any) -> None:
 
     Before the first write, the command checks that the API server is new enough and has all necessary kinds
     of resources, and that the namespace and the Secrets exist. It also sends all resources, and one pod of
-    each changed workload, to the API server in a dry run. Warnings of the API server are errors. Then
-    the resources are written by server-side apply. A task, such as a migration, runs before the services
-    that need it. Resources of the stack that the stack file no longer contains are deleted, except volume
-    claims and Secrets. A second deploy of the same stack changes nothing, and a deploy that was killed is
-    completed by the next one.
+    each changed workload, to the API server in a dry run. Warnings of the API server are errors. Then the
+    resources are written by server-side apply. A task, such as a migration, runs before the services that
+    need it. Resources of the stack that the stack file no longer contains are deleted, except volume claims
+    and Secrets. A second deploy of the same stack changes nothing, and the next deploy completes a deploy
+    that was killed.
 
-    The exit code is 18 if the cluster refuses something (then nothing was written, unless the message says
+    The exit code is 18 if the cluster rejects the deploy (nothing was written, unless the message states
     otherwise), 19 if another deploy is running, and 20 if a workload does not become ready. If a workload
     cannot become ready, the command does not wait until the timeout; the message contains the reason and the
     last lines of the workload's log.

@@ -38,8 +38,8 @@ def status(cluster: ClusterTarget, *, timeout: float, as_json: bool) -> None:
     from infra_runtime.engines.kubernetes.live.stack import installed_kinds
 
     kubectl = cluster.kubectl()
-    wanted = list(deployed_states(kubectl, cluster.stack()))
-    _follow(cluster, wanted, timeout=timeout, as_json=as_json, operated=installed_kinds(kubectl))
+    workloads = list(deployed_states(kubectl, cluster.stack()))
+    _follow(cluster, workloads, timeout=timeout, as_json=as_json, operated=installed_kinds(kubectl))
 
 
 @command.command(short_help="Roll a service back to a previous revision.")
@@ -74,7 +74,7 @@ def undo(cluster: ClusterTarget, *, service: str, revision: int, timeout: float,
 
 def _follow(
     cluster: ClusterTarget,
-    wanted: list[tuple[str, str]],
+    workloads: list[tuple[str, str]],
     *,
     timeout: float,
     as_json: bool,
@@ -85,7 +85,7 @@ def _follow(
 
     states = {}
     kubectl, stack = cluster.kubectl(), cluster.stack()
-    for state in rollout.wait(kubectl, stack, wanted, timeout=timeout, operated=operated):
+    for state in rollout.wait(kubectl, stack, workloads, timeout=timeout, operated=operated):
         states[state.kind, state.name] = state
         if not as_json:
             detail = f": {state.reason}" if state.reason else ""

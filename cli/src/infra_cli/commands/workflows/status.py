@@ -14,8 +14,8 @@ from infra_cli.cluster_target import ClusterTarget, cluster_target
 def command(cluster: ClusterTarget, *, as_json: bool) -> None:
     """Show the workloads of the deployed stack: their pods, images and revisions, and what they wait for.
 
-    The exit code is 0 if all workloads are ready or complete, 20 if one of them is not, and 18 if the stack
-    is not deployed.
+    The exit code is 0 if all workloads are ready or complete, 20 if a workload is neither ready nor complete,
+    and 18 if the stack is not deployed.
 
     \b
     Example:
