@@ -167,7 +167,7 @@ def test_a_folder_that_was_removed_while_the_stack_runs_is_created_again(stack_o
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ("size=64m", "has 64 MB free, and 1024 MB are required"),
+        ("size=64m", "has 64 MB free, but 1024 MB are required"),
         ("size=2g,ro", "cannot be written"),
         ("size=2g,noexec", "is mounted with noexec, and a service may run programs in its data folder"),
     ],
