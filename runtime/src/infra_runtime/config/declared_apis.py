@@ -27,7 +27,7 @@ class ApiSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: the old document: a file, which `infra openapi check --update` writes, or another source
+    #: the old document: a file, which `infra dev api-check --update` writes, or another source
     snapshot: str = Field(min_length=1)
     #: the new document: a file, a git revision, a URL, `service:NAME/path`, or a Python app
     source: str = Field(min_length=1)

@@ -56,8 +56,10 @@ def obstacle(tmpfs: str = TMPFS) -> str:
         return f"{tmpfs} has space for {status.f_favail} files, but {LEAST_FILES} are required"
     available, limited_by = memory_left()
     if available < LEAST_MEMORY:
-        return f"{limited_by} has {megabytes(available)} of free memory, "
-        f"but {megabytes(LEAST_MEMORY)} are required"
+        return (
+            f"{limited_by} has {megabytes(available)} of free memory, "
+            f"but {megabytes(LEAST_MEMORY)} are required"
+        )
     return ""
 
 
