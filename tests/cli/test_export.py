@@ -130,7 +130,7 @@ def test_a_setting_that_cannot_be_expressed_is_reported_with_its_line(shop: Comm
     answer = shop("export", "compose")
 
     assert answer.code == 6
-    assert f"{shop.root}/infra.toml:7: api: its probe cannot be converted to a health check" in answer.err
+    assert f"{shop.root}/infra.toml:7: the probe of api cannot be converted to a health check" in answer.err
     assert "health_client" in answer.err
     assert not (shop.root / "compose").exists()
 
@@ -185,7 +185,7 @@ def test_a_base_and_overlays_for_kubernetes_are_written_and_checked(shop: Comman
         "development", "production", "staging",
     ]  # fmt: skip
     assert 'image: "registry.example/shop/api:7"' in (folder / "base" / "service-api.yaml").read_text("utf-8")
-    assert "Create the Secret shop-variables in production: API_TOKEN." in answer.err
+    assert "Create the Secret shop-variables in production, with the keys API_TOKEN." in answer.err
     assert not [path for path in folder.rglob("*.yaml") if secret in path.read_text("utf-8")]
     options = ("export", "kubernetes", "--check", "--registry", "registry.example/shop", "--tag")
     assert (shop(*options, "7").code, shop(*options, "8").code) == (0, 13)
@@ -284,7 +284,7 @@ def test_sealed_secrets_are_encrypted_once_and_only_for_their_cluster(
     assert refused.code == 6
     assert "needs the variables API_TOKEN, which are not set" in refused.err
     assert first.code == 0, first
-    assert "Create the Secret shop-variables in development: API_TOKEN." in first.err
+    assert "Create the Secret shop-variables in development, with the keys API_TOKEN." in first.err
     assert "in production" not in first.err
     assert [problem for document in documents for problem in problems(document)] == []
     assert values.keys() == {"API_TOKEN", "postgres-password"}

@@ -113,7 +113,7 @@ def test_the_error_of_a_supervisor_that_exits_contains_its_output(suite: Suite) 
     result = suite.run_in_new_process()
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["infra: the supervisor ended with status 1 *no such codec*"])
+    result.stdout.fnmatch_lines(["infra: the supervisor exited with status 1 *no such codec*"])
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can write to read-only directories")

@@ -166,7 +166,9 @@ def test_errors_name_the_service_the_namespace_the_pod_and_the_fix(
     assert "api: Deployment/api in the namespace other: the pod api-1: ImagePullBackOff. See `kubectl" in text
     assert "`kubectl --namespace other describe pod api-1`" in text
     assert "caddy: the isolation 'host' needs the socket of its administration" in text
-    assert "telemetry cannot be reached in the cluster: its kind has no container image" in text
+    assert (
+        "a port-forward to telemetry in the cluster is not possible: its kind has no container image" in text
+    )
     assert _alive(cluster) == []
 
 

@@ -287,7 +287,7 @@ def test_a_plan_contains_the_providers_of_roles_and_the_contributions() -> None:
 
 
 def test_a_contribution_of_an_unknown_port_is_an_error() -> None:
-    with pytest.raises(ConfigurationError, match="web offers other services metrics on port 'htp'"):
+    with pytest.raises(ConfigurationError, match="the contribution 'metrics' of web uses port 'htp'"):
         make_plan(
             [service("web", ports={"http": 80})],
             environment="test",

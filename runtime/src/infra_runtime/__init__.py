@@ -5,8 +5,8 @@
     with infra.start("postgres", "nats") as stack:
         print(stack.postgres.url)
 
-The public names are imported at their first use: the supervisor is part of this package, and its boot time
-would grow if this module imported pydantic.
+Each public name is imported at its first use. An import of pydantic in this module would slow the start of
+the supervisor, which is part of this package.
 """
 
 from __future__ import annotations

@@ -8,12 +8,12 @@ from typing import Any
 
 import uvicorn
 
-#: seconds that open requests have to finish after SIGTERM
+#: seconds that the server waits for open requests after SIGTERM, before it closes their connections
 GRACE = 2
 
 
 class AsgiServer(uvicorn.Server):
-    """A server of an application on listening sockets, until SIGTERM or SIGINT.
+    """A uvicorn server that serves one application on listening sockets until SIGTERM or SIGINT.
 
     The responses have no header `Date`, because uvicorn would compute this header ten times per second.
     """

@@ -19,13 +19,13 @@ def write_atomically(path: Path, text: str) -> None:
 
     The file is never incomplete. An `OSError` is ignored, because the cache is not required.
     """
-    import tempfile  # imported here because a plan from the cache writes no file, and the import is slow
+    import tempfile  # imported here because the import is slow, and a plan from the cache writes no file
 
     temporary = ""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
         Path(temporary).replace(path)
     except OSError:

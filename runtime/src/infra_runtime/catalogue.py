@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-#: a duration: more than 0, at most a day
+#: a duration in seconds: more than 0, at most a day
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 
 
@@ -47,7 +47,7 @@ VariableName = Annotated[str, AfterValidator(_variable_name)]
 
 
 class Ports(BaseModel):
-    """The ports of a service by name; the setting `port` is the number of the first port."""
+    """The setting `ports` of a service: the name and the number of each port."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -68,7 +68,7 @@ class ServiceSettings(BaseModel):
     image: str | None = None
     needs: Words = ()
     env: Mapping[VariableName, str] = {}
-    #: names of variables and options that contain secrets although the names do not show it
+    #: names of variables and options whose values are secrets, in addition to names such as `API_KEY`
     sensitive: Words = ()
     start_timeout: Seconds = 30.0
     restart: Literal["on-failure", "always", "never"] = "on-failure"
@@ -83,15 +83,17 @@ class ServiceSettings(BaseModel):
 
 
 def overlaid(base: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of `base` in which the values of `options` are added, or replace values of the same key.
+    """Return a copy of `base` with the keys and values of `options`, which replace the values of `base`.
 
-    If both values of a key are dictionaries, they are merged in the same way.
+    If a key has a dictionary in `base` and in `options`, the two dictionaries are merged in the same way.
     """
     merged = dict(base)
     for name, value in options.items():
-        old = merged.get(name)
+        base_value = merged.get(name)
         merged[name] = (
-            overlaid(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+            overlaid(base_value, value)
+            if isinstance(base_value, Mapping) and isinstance(value, Mapping)
+            else value
         )
     return merged
 
@@ -104,33 +106,35 @@ def _no_contributions(_settings: Any) -> Iterable[Contribution]:
 class Entry:
     """The description of a kind in the catalogue: its settings, and the function that creates a spec.
 
-    The entry of a kind of the manifest omits `name`, `summary` and `extra`, which are in the manifest.
+    An entry in the module of a manifest kind omits `name`, `summary` and `extra`: they are in the manifest.
     """
 
     name: str = ""
     summary: str = ""
     settings: type[BaseModel]
-    #: settings and the contributions under the keys of `consumes` → the spec, whose `name` and `summary` the
-    #: planner sets. The function is pure: no process, no I/O, no clock.
+    #: function that creates the spec from the settings and the contributions under the keys of `consumes`;
+    #: the planner sets `name` and `summary` of the spec. The function is pure: no process, no I/O, no clock.
     make: Callable[[Any, Contributions], ServiceSpec]
     #: the executables of the kind; the setting `binary` is the path of the first executable
     binaries: tuple[Binary, ...] = ()
     extra: str = ""
     #: environment → settings whose default differs in this environment
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    #: pure function: the table of a service → fields of its executables that depend on the table, such as
-    #: `major`
+    #: pure function that returns, for the table of a service in the stack file, those fields of its
+    #: executables that depend on the table, such as `major`
     requires: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     #: function that reads settings from the executable, such as its version
     facts: Callable[[Path], Mapping[str, Any]] | None = None
-    #: pure function: settings → contributions of the service, whose `service` the planner sets
+    #: pure function that returns the contributions of a service with these settings; the planner sets their
+    #: field `service`
     contributions: Callable[[Any], Iterable[Contribution]] = _no_contributions
     #: the keys of the contributions that `make` receives
     consumes: tuple[str, ...] = ()
     #: the roles that a service of this kind provides, such as `proxy` or `metrics-store`
     roles: tuple[str, ...] = ()
-    #: compares what a spec declares, such as queues, with the running service: spec and exports → a line for
-    #: each difference, for `infra runtime plan`
+    #: function that compares the objects which a spec declares, such as queues, with the objects of the
+    #: running service. The arguments are the spec and the exports; the function returns one line of text for
+    #: each difference, which `infra runtime plan` prints
     compare: Callable[[ServiceSpec, Mapping[str, str]], Iterable[str]] | None = None
     #: name → probe for `ready = { NAME = true }` of the user's own services; the probe's port is not used
     protocols: Mapping[str, PortProbe] = field(default_factory=dict)
@@ -152,17 +156,17 @@ def entry(name: str) -> Entry:
 
 
 def exists(name: str) -> bool:
-    """Return whether a kind has this name. Entry points are read only for names outside the manifest."""
+    """Return whether a kind has this name. Entry points are read only if the manifest has no such kind."""
     return name in KINDS or name in joined()
 
 
 def names() -> list[str]:
-    """Return the names of all kinds: first the kinds of the manifest, then the kinds of other packages."""
+    """Return the names of all kinds: first those of the manifest, then those of other distributions."""
     return [*KINDS, *sorted(joined().keys() - KINDS.keys())]
 
 
 def code_files(name: str) -> list[Path] | None:
-    """Return the files of a kind of another distribution; a change of such a file can change the plan.
+    """Return the files that define a kind of another distribution; a changed file can mean a changed plan.
 
     The files are the loaded modules of the kind's top-level package, and the folder in which the distribution
     is installed: installing, upgrading and removing the distribution changes this folder. The result is None
@@ -209,6 +213,7 @@ def _loaded(point: EntryPoint) -> Entry:
 def _checked(entry: object, target: str) -> Entry:
     if not isinstance(entry, Entry):
         raise ConfigurationError(
-            f"{target} should be an infra_runtime.catalogue.Entry, but is a {type(entry).__name__}"
+            f"{target} should be an infra_runtime.catalogue.Entry, but is a {type(entry).__name__}",
+            hint="Update or uninstall the distribution that contains this kind.",
         )
     return entry

@@ -2,7 +2,7 @@
 
 A kind lists the keys that it consumes, and the planner passes every contribution under these keys to the
 kind's function `make`. The values under the keys of `SHAPES` have a fixed type, so that any proxy can use the
-route of any service. The values under other keys can have any form.
+route of any service. A value under another key can be any JSON data.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from infra_runtime.spec import Default
 from infra_runtime.value import frozen
 
-#: what metrics describe, for consumers that know the names of the metrics: `application` are the metrics of
-#: `infra_runtime.web`, the other subjects have the metrics of the usual exporters; empty for other metrics
+#: the system that metrics describe, from which a consumer derives the names of the metrics. `application` has
+#: the metrics of `infra_runtime.web`; the other subjects have the metrics of the exporter that is usual for
+#: them. Empty: the metrics have other names
 Subject: TypeAlias = Literal["", "application", "machine", "database", "cache", "broker", "messages"]
 
 #: pydantic reads this setting when it validates values of these classes from a stack file
@@ -35,7 +36,7 @@ class Route:
 
     path: str = "/*"
     host: str | None = None
-    #: whether the fixed part of the path is removed before a request is forwarded
+    #: whether the proxy removes the path before `*` from a request's path before it forwards the request
     strip: bool = False
 
     def __post_init__(self) -> None:
@@ -67,7 +68,7 @@ class Alert:
     name: str
     #: in the query language of the metrics store, such as `up{job="api"} == 0`
     expression: str
-    #: seconds for which the condition must hold before the alert fires
+    #: seconds for which the condition must be true before the alert fires
     after: float = 0.0
     severity: str = "warning"
     summary: str = ""
@@ -111,8 +112,9 @@ class AlertReceiver:
     protocol: Literal["webhook", "smtp"]
     #: the name of one of the service's ports; the planner adds the export `NAME_port` for this port
     port: str
-    #: the path of the webhook, and the export whose value is the bearer token of its requests
+    #: the path of the webhook
     path: str = "/"
+    #: the name of the export whose value is the bearer token of requests to the webhook; empty: no token
     key: str = ""
 
     def __post_init__(self) -> None:
@@ -128,7 +130,8 @@ class TraceSink:
 
     __pydantic_config__: ClassVar[Mapping[str, Any]] = _FORBID_UNKNOWN_KEYS
 
-    #: the export with the URL below which the path `/v1/traces` is
+    #: the name of the export whose value is the base URL: the service receives spans at this URL plus
+    #: `/v1/traces`
     export: str = "otlp_url"
 
 
@@ -136,7 +139,7 @@ class TraceSink:
 class Variables:
     """The contribution under the key `variables`: environment variables for the user's own services.
 
-    A variable that a service or the environment of the supervisor sets is not changed.
+    A variable that the service or the supervisor's environment already sets keeps its value.
     """
 
     #: the variables; a reference `${EXPORT}` in a value is an export of the contributing service
@@ -148,7 +151,7 @@ class Variables:
 #: the role of services that receive spans, and the key of their contribution
 TRACE_SINK = "trace-sink"
 _Shape: TypeAlias = Route | Metrics | Alert | AlertSink | AlertReceiver | TraceSink | Log | Variables
-#: key → the shape of its values
+#: key → the type of the values under this key
 SHAPES: Mapping[str, type[_Shape]] = {
     "variables": Variables,
     "route": Route,
@@ -160,12 +163,11 @@ SHAPES: Mapping[str, type[_Shape]] = {
     "log": Log,
 }
 #: If the plan contains a consumer of one of these keys, all services with a contribution under the key are
-#: added to the plan. For example, a proxy needs the services behind it, a metrics store needs the services
-#: whose metrics it collects, a service needs the receiver of its telemetry, and this receiver needs the
-#: services to which it forwards spans.
-#: Therefore the spec of the consumer is the same for each request, and a request cannot change a running
-#: consumer. Under all other keys, a consumer gets only the contributions of services that are already in the
-#: plan.
+#: added to the plan. For example, a proxy needs the services to which it forwards requests, a metrics store
+#: needs the services whose metrics it collects, a service needs the receiver of its telemetry, and this
+#: receiver needs the services to which it forwards spans. Therefore the consumer's spec does not depend on
+#: the services that a client requests, and no request changes the spec of a running consumer. Under all other
+#: keys, a consumer gets only the contributions of services that are already in the plan.
 BRING_IN = frozenset({"route", "metrics", "alert", "alert-sink", "alert-receiver", TRACE_SINK, "variables"})
 
 
@@ -193,7 +195,7 @@ class Contribution:
 
     @property
     def address(self) -> str:
-        """Host and port of `port`, by references with which a consumer does not wait for the service."""
+        """The address `HOST:PORT` as two optional references; they do not delay the consumer's start."""
         return f"${{{self.service}.host?}}:${{{self.service}.{self.port}_port?}}"
 
     def to_json(self) -> dict[str, Any]:
@@ -216,8 +218,8 @@ class Contribution:
 
 
 def _with_tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields with tuples, which JSON does not have."""
-    return {name: tuple(item) if isinstance(item, list) else item for name, item in fields.items()}
+    """Return the fields with each list, which is JSON's only sequence, converted to a tuple."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 
 Contributions: TypeAlias = Sequence[Contribution]

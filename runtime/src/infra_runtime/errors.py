@@ -1,4 +1,4 @@
-"""The errors that users see; each has a message and a hint that describes the fix.
+"""The classes of all errors that a user can fix; an error has a message and a hint that describes the fix.
 
 Every constructor passes all its arguments to `super().__init__`, so that pytest-xdist can pickle
 the error. `to_json` and `from_json` transfer an error over the control socket.
@@ -22,7 +22,7 @@ def close_match(name: str, known: Iterable[str], *, likeness: float = 0.6) -> st
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of an error message: the most similar known name, or else all known names."""
+    """Return the end of an error message: the known name most similar to `name`, or all known names."""
     known = sorted(known)
     if near := close_match(name, known):
         return f"; did you mean {near!r}?"
@@ -33,7 +33,7 @@ class InfraError(Exception):
     """The base class of all errors that a user can fix. Bugs in pytest-infra raise other exceptions."""
 
     hint: str = ""
-    #: The exit code of a command that fails with this error; scripts can distinguish the classes by it.
+    #: the exit code of a command that fails with this error
     exit_code: ClassVar[int] = 1
 
     def to_json(self) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class ConfigurationError(InfraError):
 
 
 class BinaryMissingError(InfraError):
-    """The error that an executable which a service needs is not in any of the searched places."""
+    """The error that an executable which a service needs is not in any of the searched folders."""
 
     exit_code = 5
 
@@ -75,7 +75,7 @@ class BinaryMissingError(InfraError):
 
 
 class ImageMissingError(InfraError):
-    """The error that the image of a service is missing, or has another digest than in the lock."""
+    """The error that an image of a service is missing, or does not have the digest in the lock."""
 
     exit_code = 16
     hint = "`infra runtime up --install` downloads the image."
@@ -128,7 +128,7 @@ class NoStackError(InfraError):
     """The error that no supervisor is running for a data directory."""
 
     exit_code = 7
-    hint = "`infra runtime up` starts a stack; `--data` names another data directory."
+    hint = "`infra runtime up` starts a stack. To use another data directory, add `--data DIR`."
 
     def __init__(self, data: str) -> None:
         super().__init__(data)
@@ -201,7 +201,7 @@ class SupervisorError(InfraError):
 
 
 class LeftoverError(InfraError):
-    """The error that processes, containers, ports or sockets of a stopped stack remain, listed in `left`."""
+    """The error that objects of a stopped stack remain: processes, containers, ports or sockets."""
 
     exit_code = 10
     hint = "This is a bug: please report it, and attach the supervisor's log."
@@ -226,7 +226,7 @@ class WaitTimeoutError(InfraError):
         self.seconds, self.pending = seconds, pending
 
     def __str__(self) -> str:
-        reasons = "; ".join(f"{name}: {why}" for name, why in self.pending.items())
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in self.pending.items())
         return f"not ready after {self.seconds:g} s: {reasons}"
 
 
@@ -266,7 +266,7 @@ class InstallError(InfraError):
     def __init__(self, name: str, reason: str, hint: str = "") -> None:
         super().__init__(name, reason, hint)
         self.name, self.reason = name, reason
-        self.hint = hint or f"Put the programs of {name} on PATH, or run the command again."
+        self.hint = hint or f"Add the folder of the programs of {name} to PATH, or run the command again."
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
@@ -300,7 +300,7 @@ class ImageError(InfraError):
 
 
 class ClusterError(InfraError):
-    """The error that a cluster cannot be reached, or refuses a request."""
+    """The error that a Kubernetes cluster does not answer, or refuses a request."""
 
     exit_code = 18
 
@@ -313,7 +313,7 @@ class ClusterError(InfraError):
 
 
 class DeployLockedError(InfraError):
-    """The error that another deploy has the lock of the namespace; the lock expires after `seconds`."""
+    """The error that another deploy holds the lock of a namespace; the lock expires in `seconds`."""
 
     exit_code = 19
 

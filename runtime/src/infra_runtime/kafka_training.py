@@ -1,9 +1,9 @@
-"""Record the classes that a server of Kafka loads, so that later starts need half of the processor time.
+"""Record the classes that a Kafka server loads, so that later starts need half of the processor time.
 
 `python -m infra_runtime.kafka_training PROGRAM FOLDER` starts a server with the file `training.properties` in
-FOLDER. In this file, the words CLIENT_PORT, CONTROLLER_PORT and LOG_FOLDER are replaced by free ports and by
-the path of a folder.
-When the server answers a request, it is stopped, and Java writes the file `classes.aot`.
+FOLDER. The module replaces the words CLIENT_PORT, CONTROLLER_PORT and LOG_FOLDER in this file by two free
+ports and the path of the folder `log` in FOLDER. When the server has answered a request, the module stops the
+server, and Java writes the file `classes.aot` to FOLDER.
 
 Source: JEP 514, "Ahead-of-Time Command-Line Ergonomics" (`-XX:AOTCacheOutput`).
 """
@@ -19,7 +19,7 @@ import sys
 import time
 from pathlib import Path
 
-#: seconds in which the server must answer, and in which Java must write the file
+#: the longest time in seconds until the server answers, and until Java has written the file after the stop
 PATIENCE = 120.0
 
 
@@ -49,7 +49,7 @@ def main(program: str, folder: Path) -> None:
             server.kill()
             server.wait()
     if not output.is_file():
-        sys.exit((folder / "output").read_text(errors="replace")[-2000:] or "Java wrote no class cache")
+        sys.exit((folder / "output").read_text(errors="replace")[-2000:] or f"Java did not write {output}")
     for path in (template, folder / "output"):
         path.unlink()
     shutil.rmtree(logs)
@@ -70,7 +70,8 @@ def _wait(server: subprocess.Popen[bytes], port: int) -> None:
     while server.poll() is None and time.monotonic() < deadline:
         try:
             with socket.create_connection(("127.0.0.1", port), 5) as connection:
-                # The request ApiVersions, as the probe sends it: the classes for requests are loaded, too.
+                # The request ApiVersions, which the probe of Kafka sends, too: Java loads the classes for
+                # requests.
                 connection.sendall(bytes.fromhex("0000000a0012000000000007ffff"))
                 if connection.recv(8):
                     return

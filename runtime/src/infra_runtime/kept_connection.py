@@ -1,4 +1,4 @@
-"""A connection of HTTP that stays open between requests, with the standard library."""
+"""An HTTP connection that stays open between requests; the module uses the standard library only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 
 class KeptConnection:
-    """A connection to one server; the first request opens the connection."""
+    """An HTTP connection to one server; the first request opens the connection."""
 
     def __init__(self, connection: http.client.HTTPConnection) -> None:
         self._connection = connection

@@ -22,11 +22,11 @@ GROUP = "infra.services"
 
 @frozen
 class Kind:
-    """The data of a kind that are available before the kind's module is imported."""
+    """The data of one kind that can be read without importing the kind's module."""
 
     name: str
     summary: str
-    #: port name → the port that the first instance uses in development
+    #: port name → the port number that the first instance uses in development
     ports: Mapping[str, int]
     #: the extra of this distribution that installs the server
     extra: str = ""
@@ -34,19 +34,22 @@ class Kind:
     variables: Mapping[str, str] = field(default_factory=dict)
     #: the names in `protocols` of the kind's entry, for `ready = { NAME = true }` in the stack file
     protocols: tuple[str, ...] = ()
-    #: the kind to whose first instance a service of this kind connects, if no setting names another service
+    #: the kind of the server to which a service of this kind connects: to its first instance, unless a
+    #: setting names another service
     target: str = ""
-    #: whether the profile `everything` and CI leave the kind out: no extra and no recipe installs the server,
-    #: or its recipe builds it, which takes minutes
+    #: whether the profile `everything` and CI omit the kind, because no extra or recipe installs the server,
+    #: or because the recipe builds the server, which takes minutes
     external: bool = False
-    #: whether the service has no container: the profiles of `PROFILES` contain it only for the supervisor
+    #: whether no container can run the service; `PROFILES` contain the service only if the supervisor runs
+    #: the stack
     local: bool = False
-    #: the setting of the service `target` with which a service of this kind is added to the plan
+    #: the name of a setting of the service `target`; if it is set, a service of this kind is added to the
+    #: plan
     joins: str = ""
 
     @property
     def identifier(self) -> str:
-        """The name of the kind as the name of a module; a module's name contains no hyphen."""
+        """The name of the kind with underscores instead of hyphens, so that a module can have this name."""
         return self.name.replace("-", "_")
 
     @property
@@ -55,7 +58,7 @@ class Kind:
         return f"infra_runtime.services.{self.identifier}"
 
 
-#: in the order in which documentation and `infra runtime list` present them
+#: the kinds in the order of the documentation and of `infra runtime list`
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
@@ -143,7 +146,7 @@ KINDS: Mapping[str, Kind] = {
             name="redis",
             summary="keys, caches, queues (Redis 7.0, the version before its new licence)",
             ports={"client": 6380},
-            # The kind that speaks the same protocol sets this variable, too.
+            # The kind `valkey`, which has the same protocol, sets this variable, too.
             variables={"REDIS_URL": "url"},
         ),
         Kind(name="memcached", summary="a cache in memory (memcached)", ports={"client": 11211}),
@@ -187,8 +190,8 @@ KINDS: Mapping[str, Kind] = {
                 "master": 9333,
                 "master_grpc": 19333,
             },
-            # Source: AWS SDKs and Tools Reference Guide, "Settings reference". The variable for all services
-            # is set only for an engine that has other services than S3.
+            # Source: AWS SDKs and Tools Reference Guide, "Settings reference". `AWS_ENDPOINT_URL`, the
+            # variable for all services of AWS, is set only if the server has other services than S3.
             variables={
                 "AWS_ENDPOINT_URL_S3": "url",
                 "AWS_ENDPOINT_URL": "endpoint_url",
@@ -308,12 +311,13 @@ ENVIRONMENTS = ("development", "test", "staging", "production")
 #: the environments with real data, in which other machines can reach the public services
 DEPLOYED = frozenset({"staging", "production"})
 
-#: the services of a stack whose stack file lists none; the list is fixed, so that a new kind changes no stack
+#: the services of a stack whose stack file contains no services. The list is fixed: a new kind of the
+#: manifest does not change existing stacks
 DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
-#: the kinds whose services are also part of this stack in development, if their extras are installed; each
-#: has a setting of the stack with its name
+#: the kinds whose services are also part of the default stack in development, if their extras are installed.
+#: The stack file has a setting with the name of each of these kinds
 DEVELOPMENT_KINDS = (KINDS["telemetry"], KINDS["dashboard"])
-#: profile → services, without a service whose `target` is not part of the stack
+#: profile → services; a service whose `target` is not part of the stack is omitted
 PROFILES: Mapping[str, tuple[str, ...]] = {
     "minimal": ("nats", "postgres"),
     "messaging": ("nats", "mosquitto", "kafka", "rabbitmq"),
@@ -328,16 +332,17 @@ PROFILES: Mapping[str, tuple[str, ...]] = {
         "mail",
     ),
 }
-#: The profiles that depend on the stack file. Both contain the services with a table. `full` also contains
-#: the default stack; `everything` also contains a service of each kind, but only one proxy.
+#: The profiles that depend on the stack file. Both contain the services with a table in the stack file.
+#: `full` also contains the default stack; `everything` also contains a service of each kind, but only one
+#: proxy.
 FULL, EVERYTHING = "full", "everything"
-#: the name of the role of proxies, of the setting that selects a kind with this role, and of the service of
-#: the selected kind
+#: the name of the role that proxies provide, of the setting that selects the kind of the proxy, and of the
+#: service of this kind
 PROXY = "proxy"
 #: the kind whose servers can store settings of a stack (the setting `config_service`)
 CONFIGURATION_KIND = KINDS["nats"]
-#: the kind of the servers that store the log lines of a stack, and the kinds whose logs are not stored: each
-#: line that is stored would be the reason for a further line
+#: the kind of the servers that store the log lines of a stack, and the kinds whose log lines are not stored:
+#: these services can write a line for each stored line, so the logs would grow without end
 LOG_STREAM_KIND, UNSTORED_LOGS = KINDS["nats"], ("nats", "telemetry", "log-forwarder")
 #: the kinds that collect, store or show the logs, metrics and traces of the other services
 OBSERVING = frozenset(
@@ -349,7 +354,7 @@ OBSERVING = frozenset(
 )
 #: the kind with the web pages of a stack
 DASHBOARD = KINDS["dashboard"]
-#: the kind of the servers in front of which a connection pool can be
+#: the kind of the servers to which a connection pool (`pgbouncer`) can connect
 POOLED_KIND = KINDS["postgres"]
 
 

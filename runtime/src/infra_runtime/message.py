@@ -47,7 +47,7 @@ class Message:
         frozen(cls)
 
     def to_json(self) -> dict[str, Any]:
-        """Return this message as JSON data, with the fields in the order of their definition."""
+        """Return this message as a JSON object with the fields in the order of their definition."""
         return {attribute.name: encode(getattr(self, attribute.name)) for attribute in fields_of(self)}
 
 
@@ -65,9 +65,9 @@ def encode(value: object) -> Any:
 
 
 def data_of(text: str) -> Any:
-    """Return the data of a JSON document; all strings in the data can be encoded as UTF-8.
+    """Return the data of a JSON document; every string in the result can be encoded as UTF-8.
 
-    JSON can contain a single surrogate, which cannot be encoded; `?` replaces it. Raises `ValueError` if
+    A surrogate without its second half, which UTF-8 cannot encode, is replaced by `?`. Raises `ValueError` if
     `text` is not JSON.
     """
     data = json.loads(text)
@@ -109,11 +109,11 @@ def _decode_message(shape: type[Message], data: object, path: str) -> Message:
     table = _table(data, path)
     values = {}
     for attribute in fields_of(shape):
-        place = f"{path}.{attribute.name}" if path else attribute.name
+        field_path = f"{path}.{attribute.name}" if path else attribute.name
         if attribute.name in table:
-            values[attribute.name] = _decode(attribute.type, table[attribute.name], place)
+            values[attribute.name] = _decode(attribute.type, table[attribute.name], field_path)
         elif attribute.default is MISSING and attribute.default_factory is MISSING:
-            raise MessageError(place, "is missing")
+            raise MessageError(field_path, "is missing")
     return shape(**values)
 
 
@@ -126,15 +126,17 @@ def _decode_generic(origin: Any, arguments: tuple[Any, ...], data: object, path:
         if not isinstance(data, list) or len(data) != len(arguments):
             raise MessageError(path, f"must be a list of {len(arguments)}, not {_shown(data)}")
         pairs = enumerate(zip(arguments, data, strict=True))
-        return tuple(_decode(inner, item, f"{path}[{number}]") for number, (inner, item) in pairs)
+        return tuple(_decode(item_type, value, f"{path}[{number}]") for number, (item_type, value) in pairs)
     table = _table(data, path)
-    return {key: _decode(arguments[1], item, f"{path}.{key}" if path else key) for key, item in table.items()}
+    return {
+        key: _decode(arguments[1], value, f"{path}.{key}" if path else key) for key, value in table.items()
+    }
 
 
 def _decode_items(shape: Any, data: object, path: str) -> list[object]:
     if not isinstance(data, list):
         raise MessageError(path, f"must be a list, not {_shown(data)}")
-    return [_decode(shape, item, f"{path}[{number}]") for number, item in enumerate(data)]
+    return [_decode(shape, value, f"{path}[{number}]") for number, value in enumerate(data)]
 
 
 def _table(data: object, path: str) -> dict[str, object]:

@@ -19,7 +19,7 @@ Answer = TypeVar("Answer", bound=Message)
 
 
 class Phase(StrEnum):
-    """The phase of a service, such as `starting` or `ready`; it changes with each event of the service."""
+    """The phase of a service, such as `starting` or `ready`."""
 
     IDLE = "idle"
     WAITING = "waiting"
@@ -42,16 +42,16 @@ class ServiceStatus(Message):
     kind: str
     summary: str
     phase: Phase
-    #: the service is ready, or the task is done
+    #: whether the service is ready, or the task is complete
     ready: bool
     task: bool
-    #: the service of which this service is a copy; empty for the services of the plan
+    #: the service of the plan from which this service was copied; empty if this service is not a copy
     copy_of: str
     #: the reason for this phase; may be empty
     reason: str
     #: the pid of the first process; 0 if the service has no process
     pid: int
-    #: seconds in this phase
+    #: seconds since the service entered this phase
     seconds: float
     restarts: int
     needs: tuple[str, ...]
@@ -61,7 +61,7 @@ class ServiceStatus(Message):
     exports: Mapping[str, str]
     #: the path of the log file
     log: str
-    #: the number of bytes at the beginning of the log that were dropped because of a limit
+    #: the number of bytes that were removed from the beginning of the log because of the size limit
     log_dropped: int = 0
 
 
@@ -94,13 +94,13 @@ class Services(tuple[ServiceStatus, ...]):
 
 
 class Failure(Message):
-    """The reason why a service did not become ready."""
+    """A service that did not become ready, and the reason."""
 
     service: str
-    #: `start`, `port-taken`, or `needs` when a service that it needs has failed
+    #: `start`; `port-taken`; or `needs` if a service that this service needs has failed
     kind: str
     reason: str
-    #: the number of the port that is in use, and the process that uses it
+    #: for `port-taken`: the number of the port, and a description of the process that uses the port
     port: tuple[int, str] | None = None
     log: str = ""
     #: the last lines of the log, if the service itself failed
@@ -118,7 +118,7 @@ class Status(Message):
     leases: int
     #: whether the stack continues after its last lease has ended
     stay: bool
-    #: the seconds for which the stack continues; None: until `down`
+    #: the seconds for which the stack continues after its last lease; None: until `down`
     stay_seconds: float | None
     services: Services
 
@@ -139,22 +139,22 @@ class Outcome(Message):
 
 
 class ServiceEndpoint(Message):
-    """The exports, ports and settings of a running service, including secrets; never shown to users."""
+    """The exports, ports and variables of a running service; the secrets in this object are not masked."""
 
     kind: str
     exports: Mapping[str, str]
     ports: Mapping[str, int]
-    #: the service's own folder
+    #: the data folder of the service
     data: str
     env: Mapping[str, str]
     #: the path of the executable
     program: str
-    #: the values of its secrets, for programs that mask them in text
+    #: the values of the service's secrets, for programs that mask them in texts
     secrets: tuple[str, ...] = ()
 
 
 class Endpoints(Message):
-    """The answer to `endpoints`: a mapping from the name of each service with known ports to its endpoint."""
+    """The answer to `endpoints`: the endpoint of each service whose ports are known, by service name."""
 
     services: Mapping[str, ServiceEndpoint]
 
@@ -193,14 +193,14 @@ class Snapshot(Message):
 
 
 class DamagedSnapshot(Message):
-    """A damaged snapshot and the reason; it can be removed but not restored."""
+    """A damaged snapshot, which can be removed but not restored, and the reason."""
 
     name: str
     reason: str
 
 
 class Restored(Message):
-    """The answer to a restore: the snapshot, and the states of the services afterwards."""
+    """The answer to `snapshot_restore`: the snapshot, and the states of the services after the restore."""
 
     services: Services
     failures: tuple[Failure, ...]
@@ -211,7 +211,7 @@ class Restored(Message):
 
 
 class Event(Message):
-    """A change of a stack or a service. Comments name the values of `event` for which a field is set."""
+    """A change of a stack or a service; comments name the values of `event` for which a field is set."""
 
     #: Unix seconds
     time: float = 0.0
@@ -221,13 +221,13 @@ class Event(Message):
     reason: str = ""
     #: `up`, `early-start`, `spawned`, `exited`, `guardian-died`
     pid: int = 0
-    #: `early-start`, `spawned`: the start time of the process; with the pid it identifies the process
+    #: `early-start`, `spawned`: the start time of the process; pid and start time together identify a process
     started: str = ""
     #: `exited`: the exit status, or the negative number of the signal that ended the process
     status: int | None = None
     #: `spawned`
     ports: Mapping[str, int] = field(default_factory=dict)
-    #: `spawned`: the service that this one copies, and the container engine that runs it; may be empty
+    #: `spawned`: the service that was copied, and the path of the container engine; both can be empty
     copy_of: str = ""
     engine: str = ""
     #: `wanted`, `snapshot`, `restored`
@@ -240,14 +240,14 @@ class Event(Message):
     pids: tuple[int, ...] = ()
     #: `down`, `reconciled`: the remaining processes, ports and sockets
     left: tuple[str, ...] = ()
-    #: `up`: the environment, the token in the variables of all processes, and the machine's boot
+    #: `up`: the environment, the token in the variables of all processes, the identifier of the boot
     environment: str = ""
     token: str = ""
     boot: str = ""
-    #: `up`: the folder of the control group, and the folder in RAM; empty if there is none
+    #: `up`: the folder of the control group, and the folder in RAM; empty if the stack has no such folder
     cgroup: str = ""
     folder: str = ""
-    #: the line of the journal as JSON data, including fields that this version does not know
+    #: the line of the journal as JSON data, including fields that only other versions define
     record: Mapping[str, object] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
@@ -274,7 +274,7 @@ class Hello(Message):
     """The parameters of a client's first request. If `lease` is true, the connection is a lease."""
 
     lease: bool = False
-    #: for a new supervisor: the parameters of the request `up` that follows, or None
+    #: if the client has just started the supervisor: the parameters of its next request, `up`; otherwise None
     starting: object = None
 
 
@@ -288,16 +288,16 @@ class Greeting(Message):
 
 
 class Up(Message):
-    """The parameters of `up`: the services to start, and the values for their references."""
+    """The parameters of `up`: the specs of the services, and the values that replace their references."""
 
     services: tuple[ServiceSpec, ...]
     #: the folder of the stack file
     root: str
-    #: the name in `${bin.NAME}` → path
+    #: NAME in `${bin.NAME}` → the path of the executable
     binaries: Mapping[str, str]
-    #: the name in `${env.NAME}` → value
+    #: NAME in `${env.NAME}` → the value of the variable
     variables: Mapping[str, str]
-    #: the names of the services to start; the services that they need start too. Empty: all services
+    #: the services to start, in addition to the services that they need; empty: all services
     wanted: tuple[str, ...] = ()
     #: whether the supervisor answers only when all services are ready or have failed
     wait: bool = True
@@ -310,7 +310,7 @@ class Names(Message):
 
 
 class Crash(Message):
-    """The parameters of `crash`: the services, and the signal that their processes get.
+    """The parameters of `crash`: the services, and the number of the signal that is sent to their processes.
 
     If `wait` is true, the supervisor answers when the services are ready again.
     """
@@ -321,20 +321,20 @@ class Crash(Message):
 
 
 class Wait(Message):
-    """The parameters of `wait`: the services to wait for (empty: all), and the timeout in seconds."""
+    """The parameters of `wait`: the services (empty: all services), and the timeout in seconds."""
 
     services: tuple[str, ...] = ()
     timeout: float = 60.0
 
 
 class SnapshotName(Message):
-    """The parameters of requests that save or restore a snapshot: the name of the snapshot."""
+    """The parameters of `snapshot_save` and `snapshot_restore`: the name of the snapshot."""
 
     name: str
 
 
 class Stay(Message):
-    """The parameters of `stay`: whether the stack keeps running after its last lease, and how long.
+    """The parameters of `stay`: whether the stack keeps running after its last lease, and how many seconds.
 
     `seconds` is None if the stack keeps running until `down`.
     """
@@ -344,23 +344,23 @@ class Stay(Message):
 
 
 class Released(Message):
-    """The answer to `release`, the request with which a client ends its lease."""
+    """The answer to `release`, a client's request to end its lease; `leases` is the number that remains."""
 
     leases: int
     #: whether the lease was the last one, so that the stack stops
     ending: bool
-    #: seconds that the stop may take
+    #: the longest time in seconds that the stop of the stack can take
     stop_seconds: float = 0.0
 
 
 class Limits(Message):
-    """The longest times in seconds in which all services of a stack start (or fail) and stop."""
+    """The longest times in seconds that the start (or its failure) and the stop of all services can take."""
 
     start: float
     stop: float
 
 
-#: what a method waits for: services that start or stop, the copies of a snapshot, or the client's `timeout`
+#: what a method waits for: the start or stop of services, the copy of a snapshot, or the client's `timeout`
 Waits: TypeAlias = Literal["start", "stop", "copy", "timeout"]
 
 

@@ -1,11 +1,11 @@
-"""Offer the metrics of a NATS server in the format of Prometheus.
+"""An HTTP server for the metrics of a NATS server in the format of Prometheus.
 
 `python -m infra_runtime.nats_metrics HOST PORT` answers `GET /metrics` with the numbers in `/varz` of the
 server's monitor. The address of the monitor is the value of the variable `NATS_MONITOR_URL`, because its path
 is a secret. If the monitor does not answer, the status is 503.
 
-Sources: NATS documentation, "Monitoring"; Prometheus documentation, "Exposition formats"; the names of the
-metrics are the names that prometheus-nats-exporter uses.
+The names of the metrics are those of prometheus-nats-exporter.
+Sources: NATS documentation, "Monitoring"; Prometheus documentation, "Exposition formats".
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from urllib.parse import urlsplit
 
 VARIABLE = "NATS_MONITOR_URL"
 PREFIX = "gnatsd_varz"
-#: seconds for an answer of the monitor
+#: seconds to wait for an answer of the monitor
 PATIENCE = 5.0
 _MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def exposition(values: Mapping[str, Any]) -> str:
-    """Return the numbers of an answer of `/varz` as text, also those in nested objects."""
+    """Return all numbers of an answer of `/varz`, also in nested objects, in the format of Prometheus."""
     return "".join(
         f"# TYPE {name} gauge\n{name} {number}\n" for name, number in _numbers(PREFIX, values) if number >= 0
     )
@@ -44,7 +44,11 @@ def _numbers(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, int 
 
 
 def read(url: str) -> dict[str, Any]:
-    """Return the answer of a monitor at `/varz`. Raises `OSError` or `ValueError` if there is none."""
+    """Return the answer of the monitor at `URL/varz`.
+
+    Raises `OSError` if the monitor does not answer with the status 200, `ValueError` if the answer is not
+    JSON.
+    """
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=PATIENCE)
     try:
@@ -65,7 +69,7 @@ class Handler(BaseHTTPRequestHandler):
     """The handler of HTTP requests to the exporter."""
 
     def do_GET(self) -> None:
-        """Answer a request for the metrics."""
+        """Answer a request: metrics at `/metrics`, status 404 elsewhere, 503 if NATS does not answer."""
         if self.path != "/metrics":
             self._answer(http.client.NOT_FOUND, "the metrics are at /metrics\n")
             return

@@ -1,4 +1,4 @@
-"""Count equal events, so that each kind of event is reported at most once per interval, with its number."""
+"""Counts events by kind, so that a kind is reported once per interval, with the number of its events."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 
 class Occurrences:
-    """Counts events by kind, and returns the number since the last report when a report is due.
+    """Counts events by kind.
 
-    The first event of a kind is reported at once. If more than `kinds` kinds are remembered, all of them are
-    removed.
+    A kind is due for a report when `interval` seconds have passed since its last report. The first event of a
+    kind is due at once. At most `kinds` kinds are stored: if a further kind occurs, the stored counts of all
+    kinds are removed.
     """
 
     def __init__(
@@ -21,11 +22,14 @@ class Occurrences:
         self._last: dict[str, tuple[float, int]] = {}
 
     def add(self, kind: str, number: int = 1) -> int:
-        """Count events, and return the number to report now; 0 if the last report is too recent."""
+        """Add `number` events of a kind.
+
+        Return the number of unreported events if the kind is due, otherwise 0.
+        """
         now = self._clock()
-        last, count = self._last.get(kind, (float("-inf"), 0))
-        if now - last < self._interval:
-            self._last[kind] = last, count + number
+        last_report, count = self._last.get(kind, (float("-inf"), 0))
+        if now - last_report < self._interval:
+            self._last[kind] = last_report, count + number
             return 0
         if kind not in self._last and len(self._last) >= self._kinds:
             self._last.clear()
@@ -33,12 +37,12 @@ class Occurrences:
         return count + number
 
     def due(self) -> dict[str, int]:
-        """Return a mapping from kind to number of unreported events, for kinds that can be reported now."""
+        """Return a mapping from each kind that is due to the number of its unreported events."""
         now = self._clock()
-        due = {
+        due_counts = {
             kind: count
-            for kind, (last, count) in self._last.items()
-            if count and now - last >= self._interval
+            for kind, (last_report, count) in self._last.items()
+            if count and now - last_report >= self._interval
         }
-        self._last |= dict.fromkeys(due, (now, 0))
-        return due
+        self._last |= dict.fromkeys(due_counts, (now, 0))
+        return due_counts

@@ -29,7 +29,7 @@ from infra_runtime.spec import (
 from infra_runtime.spec.order import needs_first
 from infra_runtime.value import frozen
 
-#: the greatest length of a chain of exports, each of which refers to the next
+#: the greatest length of a chain in which each export refers to the next export
 EXPORT_DEPTH = 50
 
 
@@ -42,17 +42,17 @@ class Plan:
     services: tuple[ServiceSpec, ...]
     #: the contributions of the services, also under keys that no service of the plan consumes
     contributions: tuple[Contribution, ...] = ()
-    #: role → the services that provide it
+    #: role → the names of the services that provide this role
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def providers(self, role: str) -> tuple[ServiceSpec, ...]:
-        """Return the services that provide a role such as `proxy`, in the plan's order; may be empty."""
+        """Return the specs of the services with a role such as `proxy`, in the plan's order; may be empty."""
         names = self.roles.get(role, ())
         return tuple(spec for spec in self.services if spec.name in names)
 
     @property
     def ports(self) -> Literal["fixed", "leased"]:
-        """`fixed` if services listen on the ports in their specs, `leased` if free ports are chosen."""
+        """`fixed` if services listen on the ports in their specs, `leased` if they listen on free ports."""
         return "leased" if self.environment == "test" else "fixed"
 
     @property
@@ -88,11 +88,11 @@ class Plan:
         return replace(self, services=tuple(replace(spec, container=None) for spec in self.services))
 
     def binaries(self) -> set[str]:
-        """Return each NAME of a reference `${bin.NAME}` in the plan: the executables that the plan needs."""
+        """Return the names of the executables that the plan needs: NAME of each reference `${bin.NAME}`."""
         return {name for scope, name in self._scoped() if scope == "bin"}
 
     def environment_names(self) -> set[str]:
-        """Return each NAME of a reference `${env.NAME}` in the plan, without the default after `:-`."""
+        """Return the names of the variables to which the plan refers: NAME of each `${env.NAME}`."""
         return {name.partition(":-")[0] for scope, name in self._scoped() if scope == "env"}
 
     def _scoped(self) -> Iterator[tuple[str, str]]:
@@ -114,8 +114,8 @@ def make_plan(
     """Create a plan from the specs of its services, and check every reference in these specs.
 
     The plan has the order of `services`, except that a service comes after the services that it needs.
-    `absent` contains the names of services that exist but are not in the plan: optional references to them
-    are empty.
+    `absent` contains the names of services that the stack file defines but the plan does not contain. The
+    value of an optional reference to such a service is empty.
 
     Raises:
         ConfigurationError: a duplicate name or port, an unknown need, export, port or secret, or a cycle.
@@ -148,14 +148,14 @@ def make_plan(
 def _check_contribution(offer: Contribution, spec: ServiceSpec) -> None:
     if offer.port and offer.port not in spec.ports:
         raise ConfigurationError(
-            f"{spec.name} offers other services {offer.key} on port {offer.port!r}, "
-            f"but has no port of this name{nearest(offer.port, spec.ports)}",
+            f"the contribution {offer.key!r} of {spec.name} uses port {offer.port!r}, "
+            f"but {spec.name} has no such port{nearest(offer.port, spec.ports)}",
             where=f"services.{spec.name}",
         )
 
 
 def secret_name(step: Secret) -> str:
-    """Return the name of a secret in references `${secret.NAME}`: its file's name up to the first dot."""
+    """Return NAME in references `${secret.NAME}` to a secret: the name of its file up to the first dot."""
     return step.path.rpartition("/")[2].partition(".")[0]
 
 
@@ -175,7 +175,7 @@ def _check(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absent: Collecti
             raise ConfigurationError(f"{problem}{nearest(port, spec.ports)}", where)
     for text in texts(spec):
         if is_open(text):
-            problem = f"{spec.name} has a ${{ without a }} in {text!r}"
+            problem = f"{spec.name} contains a ${{ without a }} in {text!r}"
             raise ConfigurationError(problem, where, hint="Write $${ for text that is not a reference.")
     _check_references(spec, specs, absent)
 
@@ -194,23 +194,26 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absen
     if any(isinstance(step, Secret) for seed in seeds for step in seed.steps):
         problem = f"{spec.name} creates a secret in a seed, which all stacks of a user share"
         hint = (
-            "Create the secret in a step after the seed; the service must use this secret when it is ready."
+            "Create the secret in a step of `prepare` after the seed; "
+            "the service must use this secret when it is ready."
         )
         raise ConfigurationError(problem, f"services.{spec.name}", hint)
     if seeds:
-        rest = replace(spec, prepare=tuple(step for step in spec.prepare if not isinstance(step, Seed)))
-        own = references_in((rest, [seed.into for seed in seeds]))
+        spec_without_seed_steps = replace(
+            spec, prepare=tuple(step for step in spec.prepare if not isinstance(step, Seed))
+        )
+        spec_references = references_in((spec_without_seed_steps, [seed.into for seed in seeds]))
     else:
-        own = spec.references
+        spec_references = spec.references
     services = {*specs, *absent}
-    for names, allowed in (
-        (own, scopes),
+    for reference_names, allowed in (
+        (spec_references, scopes),
         (references_in([seed.steps for seed in seeds]), {"bin": None, "": {"out"}}),
     ):
-        for reference in names:
+        for reference in reference_names:
             if allowed is scopes and (export := optional_export(reference)) and export[0] in absent:
                 continue
-            if problem := _problem(reference, allowed, services) or _own(reference, spec.name):
+            if problem := _problem(reference, allowed, services) or _own_export_problem(reference, spec.name):
                 if allowed is not scopes and not _problem(reference, scopes, services):
                     problem = "all stacks of a user share a seed, which can only refer to ${bin.…} and ${out}"
                 message = f"{spec.name} refers to ${{{reference}}}, but {problem}"
@@ -218,9 +221,10 @@ def _check_references(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absen
 
 
 def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], services: Iterable[str]) -> str:
-    """Return a string that describes the mistake in a reference; empty if the reference is correct.
+    """Return a text that describes the mistake in a reference; empty if the reference is correct.
 
-    `scopes` maps the part before the dot to the allowed names after the dot; None allows every name.
+    `scopes` is a mapping from the text before the dot to the allowed names after the dot; None allows every
+    name.
     """
     scope, dot, name = reference.partition(".")
     if optional_export(reference):
@@ -229,22 +233,23 @@ def _problem(reference: str, scopes: Mapping[str, Collection[str] | None], servi
         scope, name = "", reference
     if scope not in scopes:
         return f"this stack has no service {scope!r}{nearest(scope, services)}"
-    exports = scopes[scope]
-    if exports is None:
+    allowed_names = scopes[scope]
+    if allowed_names is None:
         return "" if name else "the name after the dot is missing"
-    if name in exports:
+    if name in allowed_names:
         return ""
     problems = {
         "": "a reference with this name does not exist",
         "port": "the service has no such port",
         "secret": "the service has no such secret",
     }
-    return problems.get(scope, f"{scope} does not export {name!r}") + nearest(name, exports)
+    return problems.get(scope, f"{scope} does not export {name!r}") + nearest(name, allowed_names)
 
 
-def _own(reference: str, name: str) -> str:
-    own = reference.startswith(f"{name}.")
-    return "a service cannot refer to its own exports: use ${host} and ${port.…}" if own else ""
+def _own_export_problem(reference: str, service: str) -> str:
+    if reference.startswith(f"{service}."):
+        return "a service cannot refer to its own exports: use ${host} and ${port.…}"
+    return ""
 
 
 def _secrets_of_operator(spec: ServiceSpec) -> tuple[str, ...]:
@@ -282,34 +287,34 @@ def _check_export_cycles(specs: Mapping[str, ServiceSpec]) -> None:
         ) from None
     depths: dict[tuple[str, str], int] = {}
     for export in order:
-        depths[export] = 1 + max((depths[other] for other in graph.get(export, ())), default=0)
+        depths[export] = 1 + max((depths[target] for target in graph.get(export, ())), default=0)
         if depths[export] > EXPORT_DEPTH:
             raise ConfigurationError(
-                f"the export {'.'.join(export)} refers to other exports in a chain of "
-                f"{depths[export]} exports",
+                f"the export {'.'.join(export)} begins a chain of {depths[export]} exports, "
+                "in which each export refers to the next export",
                 where=f"services.{export[0]}",
-                hint=f"A chain of exports may have {EXPORT_DEPTH} members: "
-                "refer to the first export of the chain directly.",
+                hint=f"A chain can have at most {EXPORT_DEPTH} exports. "
+                "Refer to the last export of the chain directly.",
             )
 
 
 def _holds_secret(export: tuple[str, str], specs: Mapping[str, ServiceSpec]) -> bool:
     """Return whether the text of an export contains a secret, directly or through another export."""
-    visited, stack = {export}, [export]
-    while stack:
-        service, name = stack.pop()
+    visited, pending = {export}, [export]
+    while pending:
+        service, name = pending.pop()
         if any(reference.startswith("secret.") for reference in references(specs[service].exports[name])):
             return True
-        others = set(_exported((service, name), specs)) - visited
-        visited |= others
-        stack += others
+        next_exports = set(_exported((service, name), specs)) - visited
+        visited |= next_exports
+        pending += next_exports
     return False
 
 
 def _by_need(specs: Mapping[str, ServiceSpec]) -> tuple[ServiceSpec, ...]:
     needs = {name: spec.all_needs() for name, spec in specs.items()}
-    # A secret exists when its service is prepared. A service with an optional reference to a secret waits
-    # until the other service is prepared, although it does not need the other service.
+    # A secret exists when the service that creates it is prepared. A service with an optional reference to
+    # this secret waits until then, although it does not need the service that creates the secret.
     waits = {
         name: {
             *needs[name],

@@ -1,9 +1,9 @@
 """Run several programs as one service: `python -m infra_runtime.program_group FILE`.
 
 The file contains JSON: `{"host": "127.0.0.1", "programs": [{"name": …, "command": […], "after": [PORT, …],
-"stop": "SIGTERM"}, …]}`. A program starts when the ports in its `after` accept connections. If a program
-exits, the others are killed, and the group exits with the status 1. After SIGTERM or SIGINT, the programs are
-stopped in reverse order with their signals `stop`, and the group exits with the status 0.
+"stop": "SIGTERM"}, …]}`. A program starts when all ports in its list `after` accept connections. If a program
+exits, the remaining programs are killed, and the group exits with the status 1. After SIGTERM or SIGINT, the
+programs are stopped in reverse order, each with its signal `stop`, and the group exits with the status 0.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
-#: The signals that the group waits for instead of having handlers.
+#: the signals that the group waits for with `sigwait`; they have no handlers
 _SIGNALS = _STOP_SIGNALS | {signal.SIGCHLD}
-#: The seconds between two checks of a port or a program, and the seconds that a program has to stop.
+#: the seconds between two checks of a port or a program, and the seconds after which a program that has
+#: received its stop signal is killed
 INTERVAL, PATIENCE = 0.005, 10.0
 
 
@@ -36,7 +37,7 @@ class Program(NamedTuple):
 
 
 def read(data: dict[str, Any]) -> tuple[str, list[Program]]:
-    """Return the host and the programs in the decoded content of a file."""
+    """Return the host and the programs that the JSON data of the file describe."""
     programs = [
         Program(
             name=program["name"],
@@ -50,7 +51,7 @@ def read(data: dict[str, Any]) -> tuple[str, list[Program]]:
 
 
 def run(host: str, programs: Iterable[Program]) -> int:
-    """Run the programs until one exits or a stop signal arrives, and return the exit status of the group."""
+    """Run programs until one of them exits or a stop signal arrives; return the exit status of the group."""
     # SIGCHLD is ignored by default, and on some systems, sigwait never returns for an ignored signal.
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -78,7 +79,7 @@ def _accepts(host: str, port: int) -> bool:
 
 
 def _status(running: dict[int, Program]) -> int | None:
-    """Wait for a signal; return the exit status if the group has ended because of the signal."""
+    """Wait for a signal; return the exit status of the group if the signal ends the group, otherwise None."""
     if signal.sigwait(_SIGNALS) in _STOP_SIGNALS:
         for pid in reversed([*running]):
             _stop(pid, running.pop(pid))
@@ -88,7 +89,7 @@ def _status(running: dict[int, Program]) -> int | None:
         return None
     names = ", ".join(running.pop(pid).name for pid in exited)
     print(
-        f"{names}: exited unexpectedly; the other programs of the service are killed",
+        f"{names} exited unexpectedly; the other programs of the service are killed",
         file=sys.stderr,
         flush=True,
     )
@@ -111,7 +112,7 @@ def _stop(pid: int, program: Program) -> None:
 
 
 def main() -> int:
-    """Run the programs of the file in the arguments, and return the exit status."""
+    """Run the programs of the file FILE (the only argument), and return the exit status of the group."""
     (path,) = sys.argv[1:]
     return run(*read(json.loads(Path(path).read_text(encoding="utf-8"))))
 

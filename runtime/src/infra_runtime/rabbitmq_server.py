@@ -1,14 +1,14 @@
-"""Start RabbitMQ of Debian's packages with `erlexec`, without the shell scripts of the packages and `epmd`.
+"""Start RabbitMQ of Debian's packages with `erlexec`, without the packages' shell scripts and without `epmd`.
 
-`python -m infra_runtime.rabbitmq_server ERLEXEC DATA PLUGIN…` replaces itself by the server, whose
-configuration is `advanced.config` and, if it exists, `rabbitmq.conf` in the folder DATA. With `--seed` before
-the other arguments, it starts a server without listeners, stops it, and leaves only the folder `mnesia`, with
-neither users nor virtual hosts.
+`python -m infra_runtime.rabbitmq_server ERLEXEC DATA PLUGIN…` replaces its own process by the server. The
+server's configuration is `advanced.config` and, if it exists, `rabbitmq.conf` in the folder DATA. With
+`--seed` as the first argument, the module starts a server without listeners, stops this server, and removes
+all files in DATA except the folder `mnesia`, which then contains neither users nor virtual hosts.
 
-At its start, the server loads all modules of all applications that it finds, and searches the modules for
-steps of the start. This takes most of the time of a start. Therefore the folder `plugins` has links to the
-applications of the enabled plugins only, and the lists of modules of all applications that declare no step
-are empty. The modules of such an application are loaded when they are called.
+A server normally loads all modules of all applications that it finds, and searches the modules for steps of
+the start, which takes most of the time of a start. Therefore the folder `plugins` contains links to the
+applications of the enabled plugins only. For all applications that declare no step, the list of modules is
+empty; their modules are loaded at the first call.
 
 Sources: erl(1), "Flags" and "Emulator Flags"; erts, `erlexec.c`; the kernel application's documentation,
 `kernel(6)`, `application(3)`; rabbitmq-server 3.10, `scripts/rabbitmq-server`, `rabbit_env.erl`,
@@ -30,29 +30,30 @@ NODE = "rabbit@localhost"
 MNESIA = "mnesia"
 #: the configuration of the server whose tables become the seed
 _SEED_CONFIG = "[{rabbit, [{tcp_listeners, []}]}].\n"
-#: Removes the user and the virtual host that the first start creates, and stops the server. A later start
-#: creates them again, because the tables are empty, with the password of its stack.
+#: Erlang code that removes the user and the virtual host which the first start creates, and then stops the
+#: server. A server that starts with the empty tables creates both again, with the password of its stack.
 _SEED_END = (
     "[rabbit_auth_backend_internal:delete_user(User, <<>>) "
     "|| User <- [proplists:get_value(user, U) || U <- rabbit_auth_backend_internal:list_users()]], "
     "[rabbit_vhost:delete(Name, <<>>) || Name <- rabbit_vhost:list_names()], init:stop()."
 )
-#: Loads the applications without their lists of modules. The applications of RabbitMQ and of the library
-#: prometheus.erl keep their lists: this library searches the lists for collectors of metrics.
+#: Erlang code that loads the applications without their lists of modules. The applications of RabbitMQ and of
+#: the library prometheus.erl keep their lists, because prometheus.erl searches these lists for collectors of
+#: metrics.
 _LOAD = (
     "[application:load({application, Name, lists:keystore(modules, 1, Keys, {modules, []})}) "
     '|| Folder <- code:get_path(), File <- filelib:wildcard("*.app", Folder), '
     'not lists:prefix("rabbit", File), not lists:prefix("prometheus", File), '
     "{ok, [{application, Name, Keys}]} <- [file:consult(filename:join(Folder, File))]]."
 )
-#: seconds for the start and the stop of the server whose tables become the seed
+#: the longest time in seconds for the start and the stop of the server whose tables become the seed
 PATIENCE = 120.0
 #: applications that the server uses although no application depends on them
 _UNDECLARED = ("rabbit", "rabbitmq_prelaunch", "cuttlefish", "sysmon_handler")
 
 
 def main(arguments: list[str]) -> None:
-    """Replace this process by the server, or make the seed if the first argument is `--seed`."""
+    """Replace this process by the server, or create the seed if the first argument is `--seed`."""
     if arguments[0] == "--seed":
         erlexec, data, *plugins = arguments[1:]
         make_seed(Path(erlexec), Path(data), plugins)
@@ -63,7 +64,7 @@ def main(arguments: list[str]) -> None:
 
 
 def prepared(erlexec: Path, data: Path, plugins: Iterable[str]) -> tuple[list[str], dict[str, str]]:
-    """Write the list of plugins and the folder with their links; return command line and environment."""
+    """Write `enabled_plugins` and the folder `plugins`; return the command line and the environment."""
     root = installation(erlexec)
     installed = applications(root)
     enabled = sorted(set(plugins))
@@ -95,14 +96,15 @@ def command(erlexec: Path) -> list[str]:
 def environment(erlexec: Path, root: Path, data: Path) -> dict[str, str]:
     """Return the environment variables of the server.
 
-    They include the variables of this process, except RABBITMQ_… and ERL_….
+    The result includes the variables of this process, except those whose names begin with RABBITMQ_ or ERL_.
     """
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))
     }
-    own = {
+    server_variables = {
         "ROOTDIR": str(root / "usr/lib/erlang"),
-        # The folder of the scripts that start the programs of the packages with their libraries.
+        # The folder of the scripts that start each program of the packages with the libraries of the
+        # packages.
         "BINDIR": str(erlexec.parent),
         "EMU": "beam",
         "PROGNAME": "erl",
@@ -123,20 +125,20 @@ def environment(erlexec: Path, root: Path, data: Path) -> dict[str, str]:
         "RABBITMQ_LOGS": "-",
         "RABBITMQ_PID_FILE": str(data / "server.pid"),
     }
-    return {**inherited, **own}
+    return {**inherited, **server_variables}
 
 
 def installation(erlexec: Path) -> Path:
     """Return the folder in which the packages are unpacked; it contains `usr/lib/erlang`.
 
-    `erlexec` is a script in `launch/METHOD/` of the store, or the program in its package. Raises `SystemExit`
-    if neither has such a folder.
+    `erlexec` is a script in the store's folder `launch/METHOD/`, or the program `erlexec` in its package.
+    Raises `SystemExit` if the folder cannot be determined from this path.
     """
     real = erlexec.resolve()
     for folder in (real.parents[2] / "root", *real.parents):
         if (folder / "usr/lib/erlang").is_dir():
             return folder
-    sys.exit(f"{erlexec} does not belong to unpacked packages of Debian; run `infra bin install rabbitmq`")
+    sys.exit(f"{erlexec} is not part of unpacked Debian packages; run `infra bin install rabbitmq`")
 
 
 def applications(root: Path) -> Mapping[str, Path]:
@@ -151,33 +153,36 @@ def applications(root: Path) -> Mapping[str, Path]:
 
 
 def needed(names: Iterable[str], installed: Mapping[str, Path]) -> dict[str, Path]:
-    """Return the folders of applications and of those that they depend on; the others are part of Erlang.
+    """Return the folder of each of these applications, and of all applications that they depend on.
 
-    Raises `SystemExit` for a plugin that is not installed.
+    Applications that are part of Erlang are not in the result. Raises `SystemExit` for a plugin that is not
+    installed.
     """
     names = list(names)
     if missing := [name for name in names if name not in installed and name not in _UNDECLARED]:
         plugins = ", ".join(sorted(name for name in installed if name.startswith("rabbitmq_")))
         sys.exit(f"unknown plugins: {', '.join(missing)}; installed are: {plugins}")
     applications: dict[str, Path] = {}
-    waiting = [name for name in names if name in installed]
-    while waiting:
-        name = waiting.pop()
+    pending = [name for name in names if name in installed]
+    while pending:
+        name = pending.pop()
         if name not in applications:
             applications[name] = installed[name]
-            waiting += [other for other in _dependencies(name, installed[name]) if other in installed]
+            pending += [
+                dependency for dependency in _dependencies(name, installed[name]) if dependency in installed
+            ]
     return applications
 
 
 def _dependencies(name: str, folder: Path) -> list[str]:
-    """Return the applications in the list `applications` of an application's file. Source: app(4)."""
+    """Return the applications on which an application depends, from its file `NAME.app`. Source: app(4)."""
     text = (folder / "ebin" / f"{name}.app").read_text(encoding="utf-8")
     match = re.search(r"\{\s*applications\s*,\s*\[([^\]]*)\]", text)
     return re.findall(r"[a-z][a-z0-9_]*", match[1]) if match else []
 
 
 def _link(folder: Path, targets: Mapping[str, Path]) -> None:
-    """Fill a folder with links. The packages can have moved since the last start."""
+    """Create a folder with links to `targets`. Old links are removed: their targets may no longer exist."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     for target in targets.values():
@@ -191,7 +196,7 @@ def _write(path: Path, text: str) -> None:
 def make_seed(erlexec: Path, data: Path, plugins: Iterable[str]) -> None:
     """Start and stop a server, and remove all its files except the tables.
 
-    Raises `SystemExit` with the end of its output if it fails.
+    Raises `SystemExit` with the end of the server's output if the server fails.
     """
     _write(data / "advanced.config", _SEED_CONFIG)
     # The plugin `rabbitmq_management` would listen on a port. `rabbitmq_management_agent` is enabled instead:
@@ -200,7 +205,7 @@ def make_seed(erlexec: Path, data: Path, plugins: Iterable[str]) -> None:
         erlexec, data, {name.replace("_management", "_management_agent") for name in plugins}
     )
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [*argv, "-eval", _SEED_END],
             env=env,
             stdin=subprocess.DEVNULL,
@@ -212,8 +217,8 @@ def make_seed(erlexec: Path, data: Path, plugins: Iterable[str]) -> None:
         )
     except subprocess.TimeoutExpired as error:
         sys.exit(f"the server did not stop within {PATIENCE:g} s: {(error.output or b'')[-2000:]!r}")
-    if done.returncode != 0 or not (data / MNESIA).is_dir():
-        sys.exit((done.stdout + done.stderr)[-2000:] or f"the server exited with {done.returncode}")
+    if process.returncode != 0 or not (data / MNESIA).is_dir():
+        sys.exit((process.stdout + process.stderr)[-2000:] or f"the server exited with {process.returncode}")
     for path in data.iterdir():
         if path.name != MNESIA:
             shutil.rmtree(path) if path.is_dir() else path.unlink()

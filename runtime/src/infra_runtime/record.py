@@ -29,12 +29,12 @@ else:
             for number, name in enumerate(cls._fields):
                 setattr(cls, name, property(itemgetter(number)))
 
-        def __new__(cls, *values: Any, **named: Any) -> Self:
+        def __new__(cls, *values: Any, **named_values: Any) -> Self:
             for name in cls._fields[len(values) :]:
-                if name not in named and name not in cls._field_defaults:
+                if name not in named_values and name not in cls._field_defaults:
                     raise TypeError(f"{cls.__name__}: the field {name!r} is missing")
-                values += (named.pop(name) if name in named else cls._field_defaults[name],)
-            if named or len(values) > len(cls._fields):
+                values += (named_values.pop(name) if name in named_values else cls._field_defaults[name],)
+            if named_values or len(values) > len(cls._fields):
                 raise TypeError(f"{cls.__name__}: too many values for the fields {', '.join(cls._fields)}")
             return tuple.__new__(cls, values)
 

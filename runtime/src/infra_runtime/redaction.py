@@ -1,8 +1,8 @@
 """Mask secrets in output: recognise the names of secrets, and replace secret values in texts.
 
-When references are replaced, these values count as secrets: `${secret.…}`, the value of a variable, an export
-or a header with the name of a secret, a value whose name the service declares as `sensitive`, and passwords
-in URLs.
+After the replacement of references, these values are secrets: the value of `${secret.…}`; the value of a
+variable, an export or a header if `is_secret_name` is true for its name, or if the service lists its name in
+`sensitive`; and passwords in URLs.
 """
 
 from __future__ import annotations
@@ -12,26 +12,27 @@ from collections.abc import Callable, Iterable, Iterator
 
 #: the text that replaces a secret
 MASK = "***"
-#: the length of the shortest secret that is masked in other texts, which may contain a shorter one by chance
+#: the length of the shortest secret that is masked in other texts; a text can contain a shorter secret by
+#: chance
 SHORTEST = 6
 
-# The regular expressions of this module are compiled at their first use, and the names are compared without
-# one: a supervisor would need 3 ms at its start to compile all of them.
+# The regular expressions of this module are compiled at their first use, and names are compared without
+# regular expressions: a supervisor would need 3 ms at its start to compile all expressions.
 
-#: parts of the names of secrets
+#: a name that contains one of these texts is the name of a secret
 _PARTS = ("passw", "passphrase", "pgpass", "secret", "token", "credential", "masterauth", "requirepass")
-#: words in the names of secrets; a word contains ASCII letters only
+#: a name that contains one of these words is the name of a secret; a word consists of ASCII letters
 _WORDS = frozenset(
     ["pass", "key", "keys", "authorization", "cookie", "dsnauth", "salt", "pin", "otp", "jwt", "bearer"]
 )
-#: parts of the names of keys
+#: a name that contains one of these texts is the name of a secret key
 _KEYS = tuple(
     f"{name}{gap}key"
     for name in ("api", "access", "private", "signing", "encryption", "license", "account")
     for gap in ("", "_", "-", "_-")
 )
 _CAMEL = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
-#: the ends of the names of paths, such as API_KEY_FILE, and of settings that are not secrets themselves
+#: a name that ends with one of these words, such as API_KEY_FILE, is not the name of a secret
 _HARMLESS = frozenset(
     (
         *("file", "files", "path", "folder", "dir", "directory", "length", "size", "count", "type"),
@@ -39,16 +40,17 @@ _HARMLESS = frozenset(
         *("prefix", "iterations", "expire", "expires", "expiry", "minutes", "seconds", "days", "max", "min"),
     )
 )
-#: words in the names of numbers and programs, such as `max_tokens`, `sort_keys` and `tokenizer`
+#: a name that contains one of these words, such as `max_tokens`, is not the name of a secret
 _HARMLESS_WORDS = frozenset(("max", "min", "sort", "tokenizer", "tokenizers"))
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
 REFERENCE = re.compile(r"\$\{[^}]*\}")
-#: a text between spaces and quotes, which can contain URLs
+#: a text without spaces and quotes, which can contain URLs
 _RUN = r"[^\s\"']+"
-#: the user in a URL; the password is between it and the last `@` of the run. A number before a slash is a
-#: port.
+#: the user in a URL, with the colon after it. The password follows up to the last `@` of the run. A number
+#: before a slash is a port, not a password.
 _USER = r"(?<=://)[^/?#@\s:\"']*:(?!\d+(?:[/?#]|$))"
-#: a token in the place of a user in a URL; `postgresql://me@host` has a user without a password
+#: a token before the `@` of a URL that has no colon before the `@`. The scheme must be one of these, because
+#: `postgresql://me@host` contains a user without a password, not a token
 _USER_TOKEN = r"(?<=(?:nats|http)://)([^/?#@\s:\"']{8,})@|(?<=https://)([^/?#@\s:\"']{8,})@"  # noqa: S105 - a pattern
 
 #: the name of a parameter of a URL, of libpq or of a command line, and its value
@@ -57,7 +59,7 @@ _VALUE = r"""(?P<value>"[^"]*"|'[^']*'|[^\s;&,"']+)"""
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether a variable, an export, a header or a setting with this name holds a secret."""
+    """Return whether the name of a variable, an export, a header or a setting is the name of a secret."""
     is_mixed = not name.islower() and not name.isupper()
     text = (re.sub(_CAMEL, "_", name) if is_mixed else name).casefold()
     words = "".join(letter if letter in _LETTERS else " " for letter in text)
@@ -79,15 +81,15 @@ def masked_text(text: str) -> str:
     if "://" not in text or "@" not in text:
         return text
     parts, end = [], 0
-    for first, last in _passwords(text):
-        parts += [text[end:first], unless_symbolic(text[first:last])]
-        end = last
+    for start, stop in _passwords(text):
+        parts += [text[end:start], unless_symbolic(text[start:stop])]
+        end = stop
     text = "".join((*parts, text[end:]))
     return re.sub(_USER_TOKEN, lambda match: f"{unless_symbolic(match[1] or match[2])}@", text)
 
 
 def _passwords(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the offsets of the begin and the end of each password in a URL."""
+    """Yield the offsets of the beginning and the end of each password in the URLs of a text."""
     user = re.compile(_USER)
     for run in re.finditer(_RUN, text):
         end = text.rfind("@", *run.span())
@@ -98,10 +100,10 @@ def _passwords(text: str) -> Iterator[tuple[int, int]]:
 def masked_assignments(
     text: str, name: str = _NAME, value: str = _VALUE, is_secret: Callable[[str], bool] = is_secret_name
 ) -> str:
-    """Return a text in which values that are assigned to a secret's name are masked: `host=db password=…`.
+    """Return a text in which assignments to names of secrets are masked: `host=db password=***`.
 
-    The expression `name` has the group `name` and ends before the value; a value may contain further
-    assignments. The expression `value` has the group `value`.
+    `name` is a regular expression with the group `name` that matches up to the value; `value` is a regular
+    expression with the group `value`. A value that is not masked can contain further assignments.
     """
     if "=" not in text and name == _NAME:
         return text
@@ -109,9 +111,9 @@ def masked_assignments(
     while match := names.search(text, start):
         end = match.end()
         if is_secret(match["name"]) and (secret := values.match(text, end)):
-            written = secret["value"]
-            quote = written[0] if written[0] in "\"'" else ""
-            parts += [text[start:end], quote, unless_symbolic(written.strip(quote)), quote]
+            assigned_value = secret["value"]
+            quote = assigned_value[0] if assigned_value[0] in "\"'" else ""
+            parts += [text[start:end], quote, unless_symbolic(assigned_value.strip(quote)), quote]
             end = secret.end()
         else:
             parts.append(text[start:end])
@@ -128,21 +130,21 @@ def unless_symbolic(value: str) -> str:
 
 
 def passwords_in(text: str) -> Iterator[str]:
-    """Yield the passwords in the URLs of a text: each as it is written in the URL, and decoded."""
+    """Yield each password in the URLs of a text as it is written; if it is percent-encoded, also decoded."""
     if "://" not in text or "@" not in text:
         return
-    for first, last in _passwords(text):
-        yield text[first:last]
-        if "%" in text[first:last]:
-            from urllib.parse import unquote  # the supervisor rarely needs it, and it takes milliseconds
+    for start, stop in _passwords(text):
+        yield text[start:stop]
+        if "%" in text[start:stop]:
+            from urllib.parse import unquote  # imported here: the import takes milliseconds
 
-            yield unquote(text[first:last])
+            yield unquote(text[start:stop])
     for match in re.finditer(_USER_TOKEN, text):
         yield match[1] or match[2]
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:
-    """Return a text in which each of these secrets is replaced by `***`; the longest is replaced first."""
+    """Return a text in which each secret of at least `SHORTEST` characters is replaced by `***`."""
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= SHORTEST:
             text = text.replace(secret, MASK)

@@ -110,7 +110,7 @@ def test_a_missing_server_is_reported_without_its_password() -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/bucket", "nats://127.0.0.1:4222", "bucket"])
 def test_an_address_without_a_bucket_is_an_error(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="should have the form nats://HOST:PORT/BUCKET"):
+    with pytest.raises(ConfigurationError, match="should be a URL nats://HOST:PORT/BUCKET"):
         read_bucket(url)
 
 

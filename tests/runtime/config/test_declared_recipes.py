@@ -157,7 +157,7 @@ def test_a_stack_file_without_recipes_has_none(tmp_path: Path) -> None:
         ),
         (
             'programs = ["x"]\nlicence = "MIT"\narchive.linux-x86_64.url = "https://ann:pw-1@files.test/x"',
-            r"archive\.linux-x86_64\.url: the address contains a login",
+            r"archive\.linux-x86_64\.url: the URL contains a user or a password",
         ),
         ('programs = []\nlicence = "MIT"\nwheel = "x"', "programs"),
         ('programs = { x = "/bin/sh" }\nlicence = "MIT"\nwheel = "x"', "'/bin/sh' must be a glob pattern"),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra_runtime.config.layers import MASK, Layer, leaves, merge, shown
+from infra_runtime.config.layers import MASK, Layer, leaves, merge, value_text
 
 
 def layer(name: str, **values: object) -> Layer:
@@ -86,17 +86,17 @@ def test_leaves_are_the_values_that_are_not_tables() -> None:
     "name", ["PASSWORD", "db_passwd", "API_KEY", "SECRET_SAUCE", "auth_token", "credentials"]
 )
 def test_a_value_with_the_name_of_a_secret_is_masked(name: str) -> None:
-    assert shown(("env", name), "hunter2") == MASK
+    assert value_text(("env", name), "hunter2") == MASK
 
 
 @pytest.mark.parametrize("name", ["KEYBOARD", "monkey", "passage"])
 def test_a_name_that_only_resembles_a_secret_is_shown(name: str) -> None:
-    assert shown(("env", name), "x") == '"x"'
+    assert value_text(("env", name), "x") == '"x"'
 
 
 def test_a_password_inside_a_url_is_masked() -> None:
-    assert shown(("env", "URL"), "postgres://me:hunter2@db/x") == f'"postgres://me:{MASK}@db/x"'
+    assert value_text(("env", "URL"), "postgres://me:hunter2@db/x") == f'"postgres://me:{MASK}@db/x"'
 
 
 def test_a_reference_is_not_masked() -> None:
-    assert shown(("env", "PASSWORD"), "${postgres.password}") == '"${postgres.password}"'
+    assert value_text(("env", "PASSWORD"), "${postgres.password}") == '"${postgres.password}"'

@@ -216,7 +216,7 @@ def test_further_instances_get_the_next_free_ports(project: Project) -> None:
     origin = project.resolve().provenance["services.analytics.ports.client"]
 
     assert ports == {"postgres": 5432, "analytics": 5433, "orders": 5435}
-    assert (origin.value, origin.source) == ("5433", "next free port, for a further postgres")
+    assert (origin.value, origin.source) == ("5433", "the next free port for another instance of postgres")
     assert project.resolve("analytics").plan.services[0].ports == {"client": 5433}
 
 

@@ -157,7 +157,7 @@ def test_without_the_setting_the_error_for_the_name_proxy_has_a_hint(project: Pr
 def test_a_replaced_proxy_cannot_be_requested(project: Project) -> None:
     project.write(f'proxy = "nginx"\n{API}')
 
-    assert project.error("caddy").startswith("the request names caddy, but the proxy of this stack is")
+    assert project.error("caddy").startswith("the request contains caddy, but the proxy of this stack is")
 
 
 def test_a_service_of_the_user_can_be_called_proxy(project: Project) -> None:

@@ -75,7 +75,7 @@ def test_skipped_services_are_not_in_the_plan(project: Project) -> None:
 def test_a_needed_service_cannot_be_skipped(project: Project) -> None:
     project.write('[services.api]\ncommand = ["api", "${postgres.url}"]\n')
 
-    assert "api needs postgres, which is skipped" in project.error(skip=("postgres",))
+    assert "api needs postgres, but the request skips postgres" in project.error(skip=("postgres",))
 
 
 def test_the_profile_minimal_has_nats_and_postgres(project: Project) -> None:
@@ -461,7 +461,7 @@ def test_a_variable_that_is_not_set_is_reported_with_its_location(project: Proje
 
     text = project.error()
 
-    assert text.startswith("infra.toml:1: api refers to ${env.SHOP_A}, and SHOP_A is not set")
+    assert text.startswith("infra.toml:1: api refers to ${env.SHOP_A}, but the variable SHOP_A is not set")
 
 
 def test_a_variable_is_read_from_the_environment_or_else_from_dotenv(

@@ -25,7 +25,7 @@ MISTAKES = [
     (API + "ready = { http = '/', status = 200 }", "services.api.ready.status: input should be a list"),
     # names
     ("[services.postgrs]", "infra.toml:1: unknown service 'postgrs'; did you mean 'postgres'?"),
-    ("[services.valkey]\ncommand = ['x']\nkind = 'nats'", "infra.toml:3: valkey has both a `command` and a"),
+    ("[services.valkey]\ncommand = ['x']\nkind = 'nats'", "infra.toml:3: the table of valkey contains"),
     ("[services.v2]\nkind = 'valky'", "infra.toml:2: unknown kind 'valky'; did you mean 'valkey'?"),
     ("[services.Db]\nkind = 'postgres'", "infra.toml:1: a service cannot have the name 'Db': a name cons"),
     ("[services.v2]\nkind = 'valkey'\ndatabase = 1", "infra.toml:3: services.v2.database: unknown key 'dat"),
@@ -50,7 +50,7 @@ MISTAKES = [
     ("[services.nats.env]\n'a=b' = 'c'", "infra.toml:2: services.nats.env.a=b: an environment variable can"),
     (API + "needs = ['api']", "infra.toml:1: api cannot need itself"),
     (API + "cwd = '${api.url}'", "api refers to ${api.url}, but a service cannot refer to its own exports"),
-    (API + "cwd = '${port.http'", "infra.toml:1: api has a ${ without a } in '${port.http'"),
+    (API + "cwd = '${port.http'", "infra.toml:1: api contains a ${ without a } in '${port.http'"),
     (API + "needs = ['ntas']", "infra.toml:4: api needs 'ntas', which is not a service; did you mean 'nat"),
     (API + "cwd = '${dta}'", "infra.toml:4: api refers to ${dta}, but a reference with this name does not"),
     (API + "cwd = '${postgres.ulr}'", "infra.toml:4: api refers to ${postgres.ulr}, but postgres does not e"),

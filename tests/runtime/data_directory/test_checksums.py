@@ -58,14 +58,14 @@ def test_a_complete_copy_has_no_difference(snapshot: Path, tmp_path: Path) -> No
 def test_a_file_that_has_the_same_size_and_another_content_is_found(snapshot: Path) -> None:
     (snapshot / "services" / "web" / "file").write_text("CONTENT")
 
-    assert difference(snapshot) == "services/web/file has changed since the snapshot was taken"
+    assert difference(snapshot) == "services/web/file has changed since the snapshot was saved"
 
 
 def test_a_file_in_place_of_a_folder_is_a_difference(snapshot: Path) -> None:
     (snapshot / "services" / "web" / "empty").rmdir()
     (snapshot / "services" / "web" / "empty").touch()
 
-    assert difference(snapshot) == "services/web/empty has changed since the snapshot was taken"
+    assert difference(snapshot) == "services/web/empty has changed since the snapshot was saved"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "{", '{"files": null}', '{"files": 3}', '{"files": ["a"]}'])

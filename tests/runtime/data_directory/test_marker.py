@@ -157,7 +157,7 @@ def test_a_file_that_was_placed_for_a_service_before_the_start_of_a_test_is_an_e
     placed.write_text("content")
     os.utime(placed, (1, 1))
 
-    with pytest.raises(DataDirectoryError, match="was placed here while no stack was running") as caught:
+    with pytest.raises(DataDirectoryError, match="was added while no stack was running") as caught:
         make_data_directory(paths, "test")
 
     assert caught.value.path == str(placed)

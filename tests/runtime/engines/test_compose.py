@@ -296,9 +296,9 @@ def test_a_locale_that_the_image_does_not_have_is_an_error(project: Project) -> 
 def test_a_kind_without_an_image_is_left_out_with_a_note(project: Project) -> None:
     files = render(project, "")
 
-    assert "# Left out, as its kind has no container image: pocketbase" in files["compose.yaml"]
+    assert "# Not exported, because its kind has no container image: pocketbase" in files["compose.yaml"]
     assert "pocketbase" not in read(files["compose.yaml"])["services"]
-    assert engine().notes(plans(project)) == ["pocketbase is left out: its kind has no container image."]
+    assert engine().notes(plans(project)) == ["pocketbase is not exported: its kind has no container image."]
 
 
 def test_a_folder_that_caddy_serves_is_mounted(project: Project) -> None:

@@ -150,15 +150,15 @@ def test_the_probe_is_that_of_the_protocol_or_of_the_users_service(project: Proj
     ("name", "reason"),
     [
         ("telemetry", "its kind has no container image"),
-        ("migrate", "it is a task, which the deploy has completed"),
-        ("worker", "it does not listen on a port"),
+        ("migrate", "the service is a task, which the deploy has completed"),
+        ("worker", "the service does not listen on a port"),
     ],
 )
 def test_a_requested_service_that_cannot_be_reached_is_an_error_with_the_fix(
     project: Project, name: str, reason: str
 ) -> None:
     with pytest.raises(
-        ConfigurationError, match=f"{name} cannot be reached in the cluster: {reason}"
+        ConfigurationError, match=f"a port-forward to {name} in the cluster is not possible: {reason}"
     ) as error:
         _forwarded(project, name)
 

@@ -68,7 +68,7 @@ def test_a_tmpfs_of_64_mb_is_too_small(machine: Machine) -> None:
     """64 MB is the default size of /dev/shm in a Docker container."""
     machine.status.f_bavail = (64 << 20) // 4096
 
-    assert machine.obstacle == f"{machine.tmpfs} has 64 MB free, and 1024 MB are required"
+    assert machine.obstacle == f"{machine.tmpfs} has 64 MB free, but 1024 MB are required"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_read_only_tmpfs_and_one_without_programs_are_not_used(
 def test_a_tmpfs_with_few_inodes_is_not_used(machine: Machine) -> None:
     machine.status.f_favail = 1000
 
-    assert machine.obstacle == f"{machine.tmpfs} has room for 1000 files, and 50000 are required"
+    assert machine.obstacle == f"{machine.tmpfs} has space for 1000 files, but 50000 are required"
 
 
 def test_a_tmpfs_without_a_limit_of_files_can_be_used(machine: Machine) -> None:
@@ -129,7 +129,7 @@ def test_another_operating_system_has_no_tmpfs(monkeypatch: pytest.MonkeyPatch) 
 def test_a_machine_without_memory_left_is_an_obstacle(machine: Machine, tmp_path: Path) -> None:
     (tmp_path / "proc/meminfo").write_text("MemAvailable: 1048576 kB\n")
 
-    assert machine.obstacle == "this machine has 1024 MB of memory left, and 2048 MB are required"
+    assert machine.obstacle == "this machine has 1024 MB of free memory, but 2048 MB are required"
 
 
 def test_the_limit_of_a_group_above_the_own_group_counts_in_version_two(machine: Machine) -> None:
@@ -145,7 +145,7 @@ def test_the_limit_of_a_group_above_the_own_group_counts_in_version_two(machine:
     machine.group("pod", memory__max=3 * GB, memory__current=2 * GB, memory__stat=statistics)
 
     assert memory.memory_left() == (3 * GB // 2, f"the control group {machine.groups}/pod")
-    assert machine.obstacle.endswith("pod has 1536 MB of memory left, and 2048 MB are required")
+    assert machine.obstacle.endswith("pod has 1536 MB of free memory, but 2048 MB are required")
 
 
 def test_the_limit_of_the_group_counts_in_version_one(machine: Machine) -> None:

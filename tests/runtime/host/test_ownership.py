@@ -91,7 +91,7 @@ def test_a_file_of_another_user_is_an_error_that_names_both_users(tmp_path) -> N
     os.chown(path, OTHER, OTHER)
 
     with pytest.raises(
-        OwnershipError, match=rf"belongs to uid {OTHER}, and this process runs as root \(uid 0\)"
+        OwnershipError, match=rf"belongs to uid {OTHER}, but this process runs as root \(uid 0\)"
     ):
         open_file(str(path), os.O_RDWR)
 

@@ -90,7 +90,7 @@ def test_too_few_open_files_for_a_supervisor_are_an_error(tmp_path, limit) -> No
     error = run(tmp_path / "data", "sh", "-c", f'ulimit -n {limit} && exec "$@"', "sh")
 
     assert error.startswith(
-        f"a process on this machine may open {limit} files, but the supervisor of 0 services needs 40"
+        f"a process on this machine may open {limit} files, but the supervisor of 0 services needs 40 files"
     )
     assert "ulimit -n 1024" in error
 

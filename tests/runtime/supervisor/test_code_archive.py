@@ -15,7 +15,7 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.engine import LocalEngine
 from infra_runtime.supervisor import code_archive
 from infra_runtime.supervisor.argv import command
-from infra_runtime.supervisor.code_archive import KEPT
+from infra_runtime.supervisor.code_archive import ARCHIVE_LIMIT
 
 pytestmark = pytest.mark.process
 ROOT = str(Path(code_archive.__file__).parents[2])
@@ -135,7 +135,7 @@ def test_without_a_writable_cache_modules_are_imported_as_usual(run: Run, archiv
 
 def test_old_archives_are_removed(run: Run, archive: Path) -> None:
     archive.parent.mkdir()
-    for number in range(KEPT + 2):
+    for number in range(ARCHIVE_LIMIT + 2):
         path = archive.with_name(f"old{number}")
         path.touch()
         os.utime(path, (number, number))
@@ -144,7 +144,7 @@ def test_old_archives_are_removed(run: Run, archive: Path) -> None:
 
     assert sorted(path.name for path in archive.parent.iterdir()) == [
         "archive",
-        *(f"old{number}" for number in range(3, KEPT + 2)),
+        *(f"old{number}" for number in range(3, ARCHIVE_LIMIT + 2)),
     ]
 
 

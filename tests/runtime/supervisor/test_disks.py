@@ -201,7 +201,7 @@ def test_a_socket_folder_that_is_a_link_is_an_error(data, short, monkeypatch) ->
 
     with pytest.raises(
         ConfigurationError,
-        match=f"INFRA_RUNTIME_DIR: {short}/run: belongs to another user, or is not a folder",
+        match=f"INFRA_RUNTIME_DIR: {short}/run: belongs to .*, or is not a folder",
     ):
         LocalEngine().open(resolved(data, [server("web")]))
 

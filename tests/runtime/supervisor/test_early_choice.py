@@ -4,7 +4,7 @@ from pathlib import Path
 
 from infra_runtime.messages import Up
 from infra_runtime.spec import Run, Seed, ServiceSpec
-from infra_runtime.supervisor.early_choice import MOST, chosen
+from infra_runtime.supervisor.early_choice import EARLY_LIMIT, chosen
 from infra_runtime.supervisor.seed_folders import seed_folder
 
 SEED = Seed(into="${data}", steps=(Run(command=("true",)),))
@@ -43,6 +43,6 @@ def test_long_preparations_come_first_and_then_large_executables(tmp_path: Path)
 
 def test_a_service_whose_seed_is_missing_does_not_count_for_the_limit(tmp_path: Path) -> None:
     unbuilt = ServiceSpec(name="unbuilt", command=("true",), prepare=(SEED,))
-    others = [ServiceSpec(name=f"web{number}", command=("true",)) for number in range(MOST + 1)]
+    others = [ServiceSpec(name=f"web{number}", command=("true",)) for number in range(EARLY_LIMIT + 1)]
 
-    assert names(request(unbuilt, *others), tmp_path) == [spec.name for spec in others[:MOST]]
+    assert names(request(unbuilt, *others), tmp_path) == [spec.name for spec in others[:EARLY_LIMIT]]

@@ -25,7 +25,7 @@ from infra_runtime.host import file_lock, privileges
 from infra_runtime.message import Message
 from infra_runtime.messages import STOP, UP, Method, Names
 from infra_runtime.spec import Run, Secret, Seed, ServiceSpec, WriteFile
-from infra_runtime.supervisor.early_choice import MOST
+from infra_runtime.supervisor.early_choice import EARLY_LIMIT
 from infra_runtime.supervisor.seed_folders import seed_folder
 
 pytestmark = pytest.mark.process
@@ -210,9 +210,9 @@ def test_only_services_that_need_no_others_start_early(tree: Path, data: Path) -
 
 
 def test_a_stack_of_many_services_starts_few_of_them_early(data: Path) -> None:
-    specs = [server(f"web{number}") for number in range(MOST + 2)]
+    specs = [server(f"web{number}") for number in range(EARLY_LIMIT + 2)]
     with opened(data, "copy", *specs) as stack:
-        assert len(early(data)) == MOST
+        assert len(early(data)) == EARLY_LIMIT
 
         up(stack, data, *specs)
 

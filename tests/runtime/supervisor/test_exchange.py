@@ -77,7 +77,11 @@ async def test_garbage_from_a_server_is_the_reason_why_it_is_not_ready(
 async def test_a_connection_that_closes_at_once_is_a_reason(protocol: Protocol) -> None:
     problem = await reason(protocol.probe, hang_up)
 
-    assert problem in {"closed the connection without an answer", "Connection reset by peer", "Broken pipe"}
+    assert problem in {
+        "the service closed the connection without an answer",
+        "Connection reset by peer",
+        "Broken pipe",
+    }
 
 
 @every_protocol
@@ -103,7 +107,7 @@ async def test_a_connection_that_closes_in_the_middle_is_quoted() -> None:
         writer.write(b"220 mai")
         await writer.drain()
 
-    assert await reason(SMTP, half) == "closed the connection after '220 mai'"
+    assert await reason(SMTP, half) == "the service closed the connection after '220 mai'"
 
 
 async def test_an_unexpected_answer_is_quoted_with_what_was_expected() -> None:

@@ -157,7 +157,7 @@ def test_a_folder_that_was_removed_while_the_stack_runs_is_created_again(stack_o
     assert stack.web.data.exists()
     assert folder.stat().st_mode & 0o7777 == 0o700
     assert event(data, "memory-lost") == [
-        f"{folder} was removed while the stack was running; services start again without data"
+        f"{folder} was removed while the stack was running; its services start again without data"
     ]
     assert stack.finish().clean
     assert not folder.exists()
@@ -167,7 +167,7 @@ def test_a_folder_that_was_removed_while_the_stack_runs_is_created_again(stack_o
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ("size=64m", "has 64 MB free, and 1024 MB are required"),
+        ("size=64m", "has 64 MB free, but 1024 MB are required"),
         ("size=2g,ro", "cannot be written"),
         ("size=2g,noexec", "is mounted with noexec, and a service may run programs in its data folder"),
     ],
@@ -215,7 +215,7 @@ def test_little_free_memory_for_the_data_in_ram_is_an_event(low: Stack, data: Pa
 
     [reason] = event(data, "memory-low")
     assert reason.endswith(
-        "left for the data of the services in RAM; "
+        "free for the data of the services in RAM; "
         "set `tmpfs = false` in the stack file, or INFRA_TMPFS=false, to keep the data on the disk"
     )
 

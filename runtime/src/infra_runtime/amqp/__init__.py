@@ -1,1 +1,1 @@
-"""Messages with AMQP 0-9-1: exchanges and queues as data, and an envelope with publisher and consumer."""
+"""Messages with AMQP 0-9-1: the declaration of exchanges and queues, and a format for messages."""

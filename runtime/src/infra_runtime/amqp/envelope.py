@@ -1,4 +1,4 @@
-"""The envelope of a message: its id, time, type and tenant, the payload, and where the message came from."""
+"""The envelope: the JSON format of a message with id, time, type, tenant, payload and metadata."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
 class Metadata(BaseModel):
-    """The origin of a message: the program that sent it, and the request that caused it."""
+    """The origin of a message: the program that published it, and the request that caused it."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     #: the program that has published the message
     source: str = ""
-    #: the id that all messages about the same request have
+    #: the id of the request that caused the message; all messages of one request have this id
     correlation_id: str = ""
 
 
@@ -28,14 +28,17 @@ class Envelope(BaseModel):
 
     message_id: str = Field(default_factory=lambda: str(uuid.uuid4()), min_length=1, max_length=255)
     timestamp: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
-    #: the type of the message, such as `email.welcome`; the default of the routing key
+    #: the type of the message, such as `email.welcome`, which is also the default routing key
     type: str = Field(min_length=1, max_length=255)
     tenant_id: str = ""
     payload: Mapping[str, Any] = {}
     metadata: Metadata = Metadata()
 
     def encoded(self) -> bytes:
-        """Return the envelope as the body of a message; `decoded` returns the envelope again."""
+        """Return the body of a message with this envelope.
+
+        `decoded` converts the body to the envelope again.
+        """
         return self.model_dump_json().encode()
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Requests to the HTTP API of RabbitMQ's management plugin, with the standard library.
+"""Send requests to the HTTP API of RabbitMQ's management plugin, with the standard library only.
 
 Source: RabbitMQ Management HTTP API, the page `/api/index.html` of the server.
 """
@@ -19,11 +19,11 @@ PATIENCE = 30.0
 
 
 class ManagementError(InfraError):
-    """The error that the server refused a request of the HTTP API."""
+    """The error that the server refused a request to its HTTP API."""
 
 
 class Management:
-    """A connection to the HTTP API; the connection stays open between requests."""
+    """A connection to the HTTP API, which stays open between requests."""
 
     def __init__(self, host: str, port: int, user: str, password: str) -> None:
         self._connection = KeptConnection(http.client.HTTPConnection(host, port, timeout=PATIENCE))
@@ -31,16 +31,16 @@ class Management:
         self._headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
 
     def definitions(self, vhost: str) -> dict[str, Any]:
-        """Return the definitions of a virtual host: exchanges, queues, bindings, policies."""
+        """Return the definitions of a virtual host: its exchanges, queues, bindings and policies."""
         answer: dict[str, Any] = self._request("GET", f"/api/definitions/{_quoted(vhost)}")
         return answer
 
     def apply(self, definitions: dict[str, Any]) -> None:
-        """Create the items of the definitions that do not exist in the server, in one request."""
+        """Create the exchanges, queues and bindings in `definitions` that the server does not have."""
         self._request("POST", "/api/definitions", definitions)
 
     def clear(self, vhost: str) -> None:
-        """Delete all queues and exchanges of a virtual host, without those that belong to one connection."""
+        """Delete all queues and exchanges of a virtual host, except exclusive queues of a connection."""
         definitions = self.definitions(vhost)
         for kind in ("queues", "exchanges"):
             for entry in definitions[kind]:
@@ -49,19 +49,19 @@ class Management:
                 )
 
     def vhosts(self) -> dict[str, dict[str, Any]]:
-        """Return a mapping from name to description of all virtual hosts."""
+        """Return the virtual hosts as a mapping from name to description."""
         return {vhost["name"]: vhost for vhost in self._request("GET", "/api/vhosts")}
 
     def set_tags(self, vhost: str, tags: str) -> None:
-        """Set the tags of a virtual host, with commas between them."""
+        """Set the tags of a virtual host; `tags` contains the tags with commas between them."""
         self._request("PUT", f"/api/vhosts/{_quoted(vhost)}", {"tags": tags})
 
     def delete_vhost(self, vhost: str) -> None:
-        """Delete a virtual host with its queues and close its connections; a missing one is not an error."""
+        """Delete a virtual host with its queues and connections; a missing virtual host is not an error."""
         self._request("DELETE", f"/api/vhosts/{_quoted(vhost)}", missing=True)
 
     def delete_user(self, user: str) -> None:
-        """Delete a user; a missing one is not an error."""
+        """Delete a user; a missing user is not an error."""
         self._request("DELETE", f"/api/users/{_quoted(user)}", missing=True)
 
     def queues(self, vhost: str) -> list[dict[str, Any]]:
@@ -74,7 +74,7 @@ class Management:
     def messages(self, vhost: str, queue: str, count: int, *, longest: int) -> list[dict[str, Any]]:
         """Return the first messages of a queue; the messages stay in the queue.
 
-        Payloads are cut to `longest` bytes.
+        Each payload is shortened to at most `longest` bytes.
         """
         request = {
             "count": count,
@@ -88,8 +88,8 @@ class Management:
 
     def _request(self, method: str, path: str, body: Any = None, *, missing: bool = False) -> Any:
         """Send a request, and return the decoded answer. All requests of this class are idempotent."""
-        data = None if body is None else json.dumps(body)
-        status, answer = self._connection.send(method, path, data, self._headers)
+        content = None if body is None else json.dumps(body)
+        status, answer = self._connection.send(method, path, content, self._headers)
         if status == 404 and missing:
             return None
         if status >= 300:

@@ -1,8 +1,8 @@
-"""Publish envelopes with confirms, and consume them with acknowledgements and retries, with aio-pika.
+"""Publish envelopes with confirms, and consume envelopes with acknowledgements and retries, with aio-pika.
 
-A consumer that fails publishes a copy of the message to the retry exchange of the next delay, and then
-acknowledges the message. After the last delay, the consumer rejects the message, and the server routes the
-message to the queue of the dead letters.
+If a message cannot be handled, a copy of the message is published to the retry exchange of the next delay,
+and the message is acknowledged. After the last delay, the message is rejected, and the server routes it to
+the queue of dead letters.
 
 Sources: RabbitMQ documentation, "Consumer Acknowledgements and Publisher Confirms"; aio-pika's documentation.
 """
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
 
 log = logging.getLogger(__name__)
-#: the header with the number of attempts that have failed
+#: the name of the header with the number of failed attempts
 RETRIES = "x-retries"
-#: seconds that the server has to confirm a message
+#: the time limit in seconds for the server's confirm of a message
 PATIENCE = 30.0
 
 
@@ -32,8 +32,9 @@ async def publish(
 ) -> None:
     """Publish an envelope and wait until the server has confirmed that it stored the message.
 
-    The default of the routing key is the type of the envelope. The channel needs `publisher_confirms`, which
-    is the default of aio-pika, and `on_return_raises=True`, so that a message without a queue is an error.
+    The default routing key is the type of the envelope. The channel must have `publisher_confirms`, which is
+    the default of aio-pika, and `on_return_raises=True`, so that it is an error if no queue receives the
+    message.
 
     Raises `aio_pika.exceptions.DeliveryError` if no queue received the message or the server refused it.
     """
@@ -60,17 +61,17 @@ async def consuming(
     handle: Callable[[Envelope], Awaitable[object]],
     settings: Queue | None = None,
 ) -> AsyncIterator[None]:
-    """Consume a queue during the block; `handle` is called with the envelope of each message.
+    """Consume a queue during the `with` block; `handle` is called with the envelope of each message.
 
-    `settings` is the queue in the topology: `topology.queues["email"]`. A message is acknowledged when
-    `handle` has returned. If `handle` fails, it is called again after each of the delays in `retries`; a
-    message without an envelope is rejected at once.
+    `settings` is the queue in the topology, such as `topology.queues["email"]`. A message is acknowledged
+    when `handle` has returned. If `handle` raises an exception, it is called again after the next delay in
+    `retries`. A message whose body is not an envelope is rejected at once.
 
     Raises `aio_pika.exceptions.ChannelNotFoundEntity` if the queue or the exchange of a delay is missing.
     """
-    chosen = settings or Queue()
-    exchanges = [await channel.get_exchange(retry_name(delay)) for delay in chosen.retries]
-    await channel.set_qos(prefetch_count=chosen.prefetch)
+    queue_settings = settings or Queue()
+    exchanges = [await channel.get_exchange(retry_name(delay)) for delay in queue_settings.retries]
+    await channel.set_qos(prefetch_count=queue_settings.prefetch)
     queue = await channel.get_queue(name)
 
     async def receive(message: AbstractIncomingMessage) -> None:
@@ -118,7 +119,7 @@ def _failed_attempts(message: AbstractIncomingMessage) -> int:
 async def _publish_again(
     message: AbstractIncomingMessage, exchange: AbstractExchange, queue: str, failed: int
 ) -> None:
-    """Publish a copy of a message to a retry exchange; the routing key is the queue for the next attempt."""
+    """Publish a copy of a message to a retry exchange; the routing key is the name of the message's queue."""
     from aio_pika import Message
 
     copy = Message(

@@ -1,10 +1,10 @@
 """A topology: exchanges, queues and bindings as data, and the definitions that a server imports.
 
-The declaration in the stack file is expanded without a server. For each queue with `dead_letters`, a queue
-`QUEUE.dead` is added, which is bound to the exchange `dead-letters`. For each delay in `retries`, one
-exchange and one queue are added, such as `retry.2s`, which all queues share. A message in a retry queue
-expires after the delay. The default exchange then routes the message back to its original queue, whose name
-is the routing key of the message.
+The definitions are created from the stack file without a server. For each queue with `dead_letters`, the
+topology also contains a queue `QUEUE.dead`, which is bound to the exchange `dead-letters`. For each delay in
+`retries`, it contains an exchange and a queue such as `retry.2s`, which all queues share. A message in a
+retry queue expires after the delay. The default exchange then routes the message to its original queue,
+because the routing key of the message is the name of this queue.
 
 Sources: RabbitMQ documentation, "Dead Letter Exchanges", "Time-To-Live and Expiration" and "Definition Export
 and Import"; AMQP 0-9-1, 3.1.3 "Exchange types".
@@ -19,12 +19,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 #: the exchange to which servers route rejected messages, and the suffix of the queues that are bound to it
 DEAD_LETTERS, DEAD = "dead-letters", ".dead"
-#: the beginning of the names of the exchanges and queues in which messages wait for their next attempt
+#: the prefix of the names of the exchanges and queues for messages that wait for their next attempt
 RETRY = "retry."
 
-#: name of the kind of entry → entries, in the format of the server
+#: `exchanges`, `queues` or `bindings` → the definitions, in the format of the server
 Definitions: TypeAlias = dict[str, list[dict[str, Any]]]
-#: Names of AMQP can contain other characters; these need no escapes in URLs and configuration files.
+#: A name with characters that need no escapes in URLs and configuration files; AMQP allows more characters.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}$")]
 Delay = Annotated[float, Field(gt=0, le=86400)]
 _IN_64_BITS = Field(ge=-(2**63), lt=2**63)
@@ -39,7 +39,7 @@ def _keys(value: Any) -> Any:
 def _bindings(value: Any) -> Any:
     """Return a mapping from exchange to routing keys.
 
-    A name, or each name of a list, is a binding without a routing key.
+    If the value is the name of an exchange or a list of names, the bindings have no routing key.
     """
     names = (value,) if isinstance(value, str) else value
     return dict.fromkeys(names, ("",)) if isinstance(names, (list, tuple)) else value
@@ -60,20 +60,21 @@ class Exchange(_Table):
 class Queue(_Table):
     """A queue of the topology: its bindings, and the rules for messages that a consumer cannot handle."""
 
-    #: exchange → routing keys; for exchanges without routing keys, the name of an exchange or a list of names
+    #: exchange → routing keys; or, for bindings without routing keys, the name of an exchange or a list of
+    #: names
     bind: Annotated[
         Mapping[Name, Annotated[tuple[str, ...], BeforeValidator(_keys)]], BeforeValidator(_bindings)
     ] = {}
     durable: bool = True
     #: whether rejected and expired messages are routed to the queue `QUEUE.dead`
     dead_letters: bool = True
-    #: seconds before the second, third, … attempt to handle a message
+    #: the delays in seconds before the second, third, … attempt to handle a message
     retries: Annotated[tuple[Delay, ...], Field(max_length=20)] = (1, 2, 4)
-    #: messages that a consumer gets before it has acknowledged the first of them
+    #: the greatest number of messages that a consumer has received and not yet acknowledged
     prefetch: Annotated[int, Field(ge=1, le=65535)] = 10
     #: seconds after which a message expires
     ttl: Annotated[float, Field(gt=0, le=315_360_000)] | None = None
-    #: further arguments, such as `x-max-length`
+    #: other arguments of the queue, such as `x-max-length`
     arguments: Arguments = {}
 
 
@@ -91,8 +92,14 @@ class Topology(_Table):
 
     def definitions(self, vhost: str) -> Definitions:
         """Return the exchanges, queues and bindings of this topology in the format of the server."""
-        listed = {"exchanges": _exchanges(self), "queues": _queues(self), "bindings": _all_bindings(self)}
-        return {kind: [{"vhost": vhost, **entry} for entry in entries] for kind, entries in listed.items()}
+        definitions_of = {
+            "exchanges": _exchanges(self),
+            "queues": _queues(self),
+            "bindings": _all_bindings(self),
+        }
+        return {
+            kind: [{"vhost": vhost, **entry} for entry in entries] for kind, entries in definitions_of.items()
+        }
 
 
 def retry_name(delay: float) -> str:
@@ -103,10 +110,10 @@ def retry_name(delay: float) -> str:
 def _problems(topology: Topology) -> Iterator[str]:
     for name in topology.exchanges:
         if name == DEAD_LETTERS or name.startswith((RETRY, "amq.")):
-            yield f"the name of the exchange {name!r} is reserved; choose another one"
+            yield f"the name of the exchange {name!r} is reserved; choose another name"
     for name, queue in topology.queues.items():
         if name.startswith((RETRY, "amq.")) or name.removesuffix(DEAD) in topology.queues.keys() - {name}:
-            yield f"the name of the queue {name!r} is reserved; choose another one"
+            yield f"the name of the queue {name!r} is reserved; choose another name"
         for exchange, keys in queue.bind.items():
             declared = topology.exchanges.get(exchange)
             if declared is None and not exchange.startswith("amq."):
@@ -121,7 +128,7 @@ def _problems(topology: Topology) -> Iterator[str]:
             yield f"{name} has the argument {argument}; use the key `{_FIELD_OF[argument]}` instead"
 
 
-#: argument → the field from which it is made
+#: argument → the key of the stack file from which the argument is created
 _FIELD_OF = {
     "x-dead-letter-exchange": "dead_letters",
     "x-dead-letter-routing-key": "dead_letters",
@@ -134,7 +141,7 @@ def _delays(topology: Topology) -> list[float]:
 
 
 def _dead(topology: Topology) -> list[str]:
-    """Return the names of the queues for which a dead-letter queue `QUEUE.dead` exists."""
+    """Return the names of the queues that have a queue of dead letters, `QUEUE.dead`."""
     return [name for name, queue in topology.queues.items() if queue.dead_letters]
 
 
@@ -168,7 +175,8 @@ def _queues(topology: Topology) -> list[dict[str, Any]]:
     ]
     dead = [_queue(f"{name}{DEAD}") for name in _dead(topology)]
     retries = [
-        # Without `x-dead-letter-routing-key`, the message keeps its routing key: the name of its queue.
+        # Without `x-dead-letter-routing-key`, the message keeps its routing key, which is the name of its
+        # original queue.
         _queue(
             retry_name(delay),
             arguments={"x-message-ttl": _milliseconds(delay), "x-dead-letter-exchange": ""},
@@ -217,22 +225,24 @@ def _binding(exchange: str, queue: str, key: str) -> dict[str, Any]:
 def differences(wanted: Mapping[str, Any], actual: Mapping[str, Any], vhost: str) -> list[str]:
     """Return a line for each difference between the definitions of a topology and of a server.
 
-    A line begins with `+` if only the topology has the entry, with `-` if only the server has it, and with
-    `~` if both have it with different attributes.
+    A line begins with `+` if the object is in the topology only, with `-` if it is on the server only, and
+    with `~` if its attributes differ.
     """
     lines: list[str] = []
     for kind in ("exchanges", "queues", "bindings"):
-        left, right = (_by_name(kind, definitions.get(kind, ()), vhost) for definitions in (wanted, actual))
-        lines += [f"+ {name}" for name in left.keys() - right.keys()]
-        lines += [f"- {name}" for name in right.keys() - left.keys()]
-        for name in left.keys() & right.keys():
-            lines += _changes(name, left[name], right[name])
+        wanted_entries, actual_entries = (
+            _by_name(kind, definitions.get(kind, ()), vhost) for definitions in (wanted, actual)
+        )
+        lines += [f"+ {name}" for name in wanted_entries.keys() - actual_entries.keys()]
+        lines += [f"- {name}" for name in actual_entries.keys() - wanted_entries.keys()]
+        for name in wanted_entries.keys() & actual_entries.keys():
+            lines += _changes(name, wanted_entries[name], actual_entries[name])
     return sorted(lines, key=lambda line: (line[2:], line[0]))
 
 
 def _by_name(kind: str, entries: Iterable[Mapping[str, Any]], vhost: str) -> dict[str, Mapping[str, Any]]:
-    """Return a mapping from a readable name to the entry, for the entries of a virtual host."""
-    named = {}
+    """Return the definitions of a virtual host as a mapping from a readable name to the definition."""
+    entries_by_name = {}
     for entry in entries:
         if entry.get("vhost", vhost) == vhost:
             if kind == "bindings":
@@ -240,8 +250,8 @@ def _by_name(kind: str, entries: Iterable[Mapping[str, Any]], vhost: str) -> dic
                 name = f"binding {entry['source']} → {entry['destination']}{key}"
             else:
                 name = f"{kind.removesuffix('s')} {entry['name']}"
-            named[name] = entry
-    return named
+            entries_by_name[name] = entry
+    return entries_by_name
 
 
 def _changes(name: str, wanted: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:

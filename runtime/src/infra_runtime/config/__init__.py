@@ -1,1 +1,1 @@
-"""Create a plan from the command line, environment variables, files and the configuration service."""
+"""Create a plan from command-line options, environment variables, files and the configuration service."""

@@ -11,25 +11,28 @@ from urllib.parse import urlsplit, urlunsplit
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.manifest import CONFIGURATION_KIND as KIND
 
+#: the time limit for reading the bucket, in seconds
 SECONDS = 3.0
 
 
 def read_bucket(url: str) -> dict[str, Any]:
-    """Read settings from a NATS key-value bucket; the dots in `services.postgres.port` mean nested tables.
+    """Return the settings in a NATS key-value bucket.
 
-    The path of `url` is the name of the bucket. A value that is not JSON is returned as text. If the bucket
-    cannot be read, an error is raised, because a stack without these values would be a different stack.
+    A dot in a key, as in `services.postgres.port`, nests tables. The path of `url` is the name of the bucket.
+    A value that is not JSON is returned as text. An unreadable bucket is an error, because a stack without
+    these settings would be a different stack.
 
     Raises:
-        ConfigurationError: the server or the bucket is missing, or nats-py is not installed.
+        ConfigurationError: the URL is invalid, the server or the bucket is missing, or nats-py is not
+        installed.
     """
     parts = urlsplit(url)
     bucket = parts.path.strip("/")
     server_url = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
-    shown = f"{parts.scheme}://{parts.hostname}:{parts.port or KIND.ports['client']}/{bucket}"
+    masked_url = f"{parts.scheme}://{parts.hostname}:{parts.port or KIND.ports['client']}/{bucket}"
     if parts.scheme not in (KIND.name, "tls") or not bucket:
         raise ConfigurationError(
-            f"config_service should have the form {KIND.name}://HOST:PORT/BUCKET, but is {shown!r}",
+            f"config_service should be a URL {KIND.name}://HOST:PORT/BUCKET, but is {masked_url!r}",
             where="config_service",
         )
     try:
@@ -37,33 +40,33 @@ def read_bucket(url: str) -> dict[str, Any]:
     except ImportError:
         raise ConfigurationError(
             "nats-py is not installed, but the configuration service can only be read with nats-py",
-            where=shown,
+            where=masked_url,
             hint=f"Install nats-py with `python -m pip install 'pytest-infra[{KIND.extra}]'`.",
         ) from None
     except Exception as error:
         raise ConfigurationError(
             f"the configuration service cannot be read: {str(error) or type(error).__name__}",
-            where=shown,
+            where=masked_url,
             hint="Start the NATS server, or unset `config_service` and INFRA_CONFIG_SERVICE.",
         ) from error
-    return _nested(entries, shown)
+    return _nested(entries, masked_url)
 
 
 def _read_in_thread(server: str, bucket: str) -> dict[str, bytes]:
-    """Return a mapping from key to value of a bucket.
+    """Return the entries of a bucket as a mapping from key to value.
 
-    The bucket is read in a thread, because the caller may run in an event loop.
+    A new thread reads the bucket, because the thread of the caller may already run an event loop.
     """
     result: list[dict[str, bytes]] = []
     failure: list[BaseException] = []
 
-    def work() -> None:
+    def read() -> None:
         try:
             result.append(asyncio.run(asyncio.wait_for(_entries(server, bucket), SECONDS)))
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             failure.append(error)
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=read)
     thread.start()
     thread.join()
     if failure:
@@ -76,7 +79,7 @@ async def _entries(server: str, bucket: str) -> dict[str, bytes]:
     from nats.js.errors import NoKeysError
 
     async def quiet(_: Exception) -> None:
-        """Ignore an error: the call raises it too, and the default callback of nats-py would also log it."""
+        """Ignore an error: the failed call raises the error, too; nats-py's default callback would log it."""
 
     connection = await nats.connect(server, allow_reconnect=False, connect_timeout=1, error_cb=quiet)
     try:
@@ -90,9 +93,9 @@ async def _entries(server: str, bucket: str) -> dict[str, bytes]:
         await connection.close()
 
 
-def _nested(entries: dict[str, bytes], shown: str) -> dict[str, Any]:
+def _nested(entries: dict[str, bytes], masked_url: str) -> dict[str, Any]:
     tree: dict[str, Any] = {}
-    for key, raw in sorted(entries.items()):
+    for key, content in sorted(entries.items()):
         *tables, name = key.split(".")
         table = tree
         for number, part in enumerate(tables, start=1):
@@ -100,8 +103,8 @@ def _nested(entries: dict[str, bytes], shown: str) -> dict[str, Any]:
             if not isinstance(table, dict):
                 parent = ".".join(tables[:number])
                 problem = f"the key {key!r} is not allowed: the value of {parent!r} is not a JSON object"
-                raise ConfigurationError(problem, where=shown)
-        text = raw.decode("utf-8", "replace")
+                raise ConfigurationError(problem, where=masked_url)
+        text = content.decode("utf-8", "replace")
         try:
             table[name] = json.loads(text)
         except ValueError:

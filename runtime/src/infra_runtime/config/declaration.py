@@ -20,7 +20,7 @@ USER = ""
 
 @frozen
 class Declaration:
-    """A request for a stack, together with its settings, which are merged from all sources."""
+    """A request for a stack, and the stack's settings, which are merged from all sources."""
 
     request: Request
     stack: StackSettings
@@ -29,23 +29,23 @@ class Declaration:
     executables: bool
 
     def table(self, service: str) -> Mapping[str, Any]:
-        """Return the settings of a service, merged from all sources; empty if no source sets any.
+        """Return the settings of a service, merged from all sources.
 
-        The service `proxy` also has the settings in the table of the kind that the setting `proxy` selects.
+        Empty if no source contains settings of it. The settings of the service `proxy` include the table of
+        the kind that the setting `proxy` selects.
         """
-        own = self.stack.services.get(service, {})
+        service_table = self.stack.services.get(service, {})
         if service == PROXY and self.stack.proxy is not None:
-            return catalogue.overlaid(self.stack.services.get(self.stack.proxy, {}), own)
-        return own
+            return catalogue.overlaid(self.stack.services.get(self.stack.proxy, {}), service_table)
+        return service_table
 
     def kind(self, service: str) -> str | None:
         """Return the service's kind: `USER` for a user's own service, None if no service has this name.
 
-        The kind of the service `proxy` is the setting `proxy` of the stack.
-
-        A table with `command` or `kind` takes precedence over a kind with the same name, so that a kind that
-        is added to the catalogue later does not change an existing stack. A table with the name of a kind and
-        the key `image` is a service of this kind; `image` is then used only for exports.
+        The kind of the service `proxy` is the setting `proxy` of the stack. If a table contains `command` or
+        `kind`, a kind with the name of the service is ignored: a new kind in the catalogue does not change
+        existing stacks. If a table has the name of a kind and contains `image`, the service is of this kind,
+        and `image` is used for exports only.
         """
         table = self.table(service)
         if "command" in table:
@@ -71,16 +71,16 @@ class Declaration:
                 yield from filter(None, map(other_service, references(text)))
 
     def location(self, key: Key) -> str:
-        """Return where a setting (or the table that contains it) is set, such as `infra.toml:3`."""
+        """Return the location of a setting or of the table that contains it, such as `infra.toml:3`."""
         if key[:2] == ("services", PROXY) and self.stack.proxy and not self.merged.exact_location(key):
-            of_kind = ("services", self.stack.proxy, *key[2:])
-            return self.merged.exact_location(of_kind) or self.merged.location(key)
+            key_of_kind = ("services", self.stack.proxy, *key[2:])
+            return self.merged.exact_location(key_of_kind) or self.merged.location(key)
         return self.merged.location(key)
 
     def location_of_text(self, service: str, text: str) -> str:
-        """Return the location (`infra.toml:3`) of the setting of a service that contains `text`.
+        """Return the location (`infra.toml:3`) of the first setting of a service that contains `text`.
 
-        If no setting contains the text, return the location of the table.
+        If no setting contains the text, return the location of the service's table.
         """
         for key, value in leaves(self.table(service)):
             if text and text in str(value):

@@ -1,4 +1,4 @@
-"""The APIs that the stack file declares: for each, the source of its OpenAPI document and the snapshot.
+"""The APIs that the stack file declares: the source and the snapshot of each API's OpenAPI document.
 
 [api.shop]
 snapshot = "openapi.json"
@@ -27,11 +27,11 @@ class ApiSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: the old document: a file, which `--update` writes, or another source, such as `main:openapi.yaml`
+    #: the old document: a file, which `infra dev api-check --update` writes, or another source
     snapshot: str = Field(min_length=1)
     #: the new document: a file, a git revision, a URL, `service:NAME/path`, or a Python app
     source: str = Field(min_length=1)
-    #: the file with the findings that the user has accepted; by default beside the snapshot
+    #: the file with the accepted findings; by default, a file in the folder of the snapshot
     accepted: str | None = None
     preset: str = "default"
     #: rule → level, or `ignore`
@@ -40,18 +40,18 @@ class ApiSettings(BaseModel):
 
 @frozen
 class Api:
-    """An API that the stack file declares, with the directory to which its relative paths refer."""
+    """An API that the stack file declares; relative paths in its settings refer to `directory`."""
 
     name: str
     directory: Path
     settings: ApiSettings
 
     def policy(self) -> Policy:
-        """Return the preset, the rules and the accepted findings that decide the level of each change."""
+        """Return the preset, the rules and the accepted findings that determine the level of each change."""
         settings = self.settings
         configured = self.directory / settings.accepted if settings.accepted else None
         baseline_file = configured or baseline.default_path(settings.snapshot, self.directory)
-        # Messages show the path relative to the current directory.
+        # Messages contain the path relative to the current directory.
         accepted = Path(os.path.relpath(baseline_file)) if baseline_file else None
         return Policy(preset=settings.preset, rules=settings.rules, accepted=accepted)
 

@@ -1,4 +1,4 @@
-"""The table `image` of the stack file: the settings with which images of the user's services are built.
+"""The table `image` of the stack file, with the settings for building images of the user's services.
 
 [image]
 base = "python:3.13-slim-bookworm"
@@ -20,26 +20,26 @@ PLATFORMS = ("linux/amd64", "linux/arm64")
 
 
 class ImageSettings(BaseModel):
-    """The table `image`; the options of `infra workflows build` replace its values."""
+    """The settings in the table `image`; the options of `infra workflows build` take precedence over them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: a path, or a reference to an image in a registry; the digest of such an image can be in `infra.lock`
+    #: the base image: a path, or a reference to an image in a registry, whose digest `infra.lock` can contain
     base: str = ""
-    #: by default, the only platform of the base image
+    #: the platforms of the images; empty: the platform of the base image, which must have only one platform
     platforms: tuple[Literal["linux/amd64", "linux/arm64"], ...] = ()
-    #: by default, the newest version of the base image
+    #: the version of Python; empty: the newest version in the base image
     python: Annotated[str, Field(pattern=r"^(3\.[0-9]+)?$")] = ""
-    #: the name of one image of all services
+    #: the name of one image that contains all services; empty: each service has its own image
     combined: str = ""
-    #: the lock file, relative to the stack file
+    #: the path of the lock file of the Python packages, relative to the stack file's folder
     lock: str = ""
 
 
 def declared_image(file: StackFile | None) -> ImageSettings:
-    """Return the table `image` of a stack file; the defaults if it has none.
+    """Return the settings in the table `image` of a stack file; without the table, the defaults.
 
-    Raises `ConfigurationError` with the line of a setting that is invalid.
+    Raises `ConfigurationError` with the line of an invalid setting.
     """
     table = file.values.get("image", {}) if file else {}
     if file and not isinstance(table, dict):

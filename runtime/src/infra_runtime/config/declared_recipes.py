@@ -33,7 +33,7 @@ _PATH = r"^\.?[\w@+-]+(\.[\w@+-]+)*(/\.?[\w@+-]+(\.[\w@+-]+)*)*$"
 
 
 class ArchiveSettings(BaseModel):
-    """An archive for one platform: its URL and its SHA-256."""
+    """An archive for one platform: its URL and its SHA-256 hash."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -44,7 +44,7 @@ class ArchiveSettings(BaseModel):
     @classmethod
     def _without_login(cls, url: str) -> str:
         if "@" in url.partition("://")[2].partition("/")[0]:
-            raise ValueError("the address contains a login, which belongs to ~/.netrc")
+            raise ValueError("the URL contains a user or a password; write them to ~/.netrc instead")
         return url
 
 
@@ -56,7 +56,7 @@ class GoSettings(BaseModel):
     module: str = Field(pattern=r"^[^\s-][^\s]*$")
     #: options of `go build`
     flags: tuple[Annotated[str, Field(pattern=r"^-")], ...] = ()
-    #: module → the module and version that replaces it
+    #: module → `MODULE VERSION` that replaces this module
     replace: Mapping[str, Annotated[str, Field(pattern=r"^\S+ v\S+$")]] = {}
     #: path in the module → the text of a file that is added or replaced
     files: Mapping[Annotated[str, Field(pattern=_PATH)], str] = {}
@@ -67,8 +67,8 @@ class RecipeSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: the names of the programs, or program → glob pattern of its path in the archive; with `maven`, the
-    #: name of its main class; with `go`, the import path of its package
+    #: the names of the programs; or a table from the name of a program to the glob pattern of its path in the
+    #: archive (with `maven`, to the name of its main class; with `go`, to the import path of its package)
     programs: Annotated[tuple[_Name, ...] | Mapping[_Name, str], Field(min_length=1)]
     #: the SPDX expression of the licence
     licence: str = Field(min_length=1)
@@ -76,21 +76,21 @@ class RecipeSettings(BaseModel):
     version: str = Field("", pattern=r"^([^\s-]\S*)?$")
     #: the name of a distribution whose wheel contains the programs
     wheel: str = Field("", pattern=r"^([A-Za-z0-9][\w.-]*)?$")
-    #: packages of Debian
+    #: the names of Debian packages
     debian: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]+$")], ...] = ()
-    #: the codename of the release of Debian that has the packages, such as `trixie`
+    #: the codename of the Debian release that contains the packages, such as `trixie`
     release: str = Field("", pattern=r"^[a-z]*$")
-    #: absolute paths that the programs of the packages contain
+    #: absolute paths in the code of the programs, at which files of the packages must be mounted
     mounts: tuple[Annotated[str, Field(pattern=rf"^/{_PATH[1:]}")], ...] = ()
     #: whether the programs do not start without `mounts`
     mounts_required: bool = False
-    #: libraries that the programs do not need although the packages depend on them
+    #: libraries that are not installed: the packages depend on them, but the programs do not need them
     without: Words = ()
-    #: environment variable → folder of the packages to which it is set, such as `usr/share/proj`
+    #: environment variable → the folder of the packages that is its value, such as `usr/share/proj`
     variables: Mapping[
         Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], Annotated[str, Field(pattern=_PATH)]
     ] = {}
-    #: path of a link in the packages → name of a file in the same folder
+    #: path of a link in the packages → the name of its target, a file in the folder of the link
     links: Mapping[Annotated[str, Field(pattern=_PATH)], _Name] = {}
     #: artefacts of a Maven repository: `GROUP:ARTEFACT:VERSION`
     maven: tuple[Annotated[str, Field(pattern=r"^[\w.-]+(:[\w.-]+){2}$")], ...] = ()
@@ -102,16 +102,16 @@ class RecipeSettings(BaseModel):
     npm: str = Field("", pattern=r"^(@?[\w.-]+(/[\w.-]+)?)?$")
     #: platform → archive
     archive: Mapping[str, ArchiveSettings] = {}
-    #: the major version of the programs, if other recipes install other major versions of them
+    #: the major version of the programs, if other recipes install other major versions; otherwise 0
     major: int = Field(0, ge=0, le=999)
-    #: features that not every recipe of these programs has, such as extensions
+    #: features, such as extensions, that the programs of other recipes may not have
     features: Words = ()
     homepage: str = ""
     summary: str = "a recipe of the stack file"
 
 
 def declared(file: StackFile | None) -> list[Recipe]:
-    """Return the recipes of a stack file, in the order of the file; empty without a stack file.
+    """Return the recipes of a stack file, in the order of the file; without a stack file, an empty list.
 
     Raises `ConfigurationError` for an invalid recipe.
     """

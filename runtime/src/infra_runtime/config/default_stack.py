@@ -1,4 +1,4 @@
-"""The services of a stack whose stack file lists no service: a fixed list, which is longer in development."""
+"""The default stack: a fixed list of services, to which the development environment adds further services."""
 
 from __future__ import annotations
 
@@ -30,33 +30,38 @@ def remarks(declaration: Declaration) -> tuple[str, ...]:
 
 
 def is_offered(offer: Contribution, declaration: Declaration) -> bool:
-    """Return whether services may use a contribution.
+    """Return whether other services may consume a contribution.
 
-    The result is False for the variables of a service whose kind is switched off.
+    The result is false for the variables of a service if the stack file excludes the kind of the service.
     """
     return offer.key != "variables" or is_on(offer.service, declaration)
 
 
 def is_on(service: str, declaration: Declaration) -> bool:
-    """Return whether profiles such as `full` contain a service, because its kind is not switched off."""
+    """Return whether profiles such as `full` contain a service: the stack file does not exclude its kind."""
     kind = declaration.kind(service)
     return all(_setting(default, declaration) for default in DEVELOPMENT_KINDS if default.name == kind)
 
 
 def _wanted(declaration: Declaration) -> Iterator[Kind]:
-    """Yield the kinds that are added in development, unless the stack file excludes or describes them."""
+    """Yield the kinds that are added in development: the stack file neither excludes nor configures them."""
     stack, request = declaration.stack, declaration.request
-    # A file for engines on other machines does not depend on the extras of this machine.
+    # An export for another machine must not depend on the extras of this machine.
     if request.environment != "development" or not request.variables_required:
         return
-    described = {declaration.kind(name) for name in stack.services}
+    configured_kinds = {declaration.kind(name) for name in stack.services}
     yield from (
-        kind for kind in DEVELOPMENT_KINDS if kind.name not in described and _setting(kind, declaration)
+        kind
+        for kind in DEVELOPMENT_KINDS
+        if kind.name not in configured_kinds and _setting(kind, declaration)
     )
 
 
 def _setting(kind: Kind, declaration: Declaration) -> bool:
-    """Return the setting with the name of the kind, such as `telemetry`: false switches the kind off."""
+    """Return the setting with the name of the kind, such as `telemetry`.
+
+    If it is false, the kind is excluded.
+    """
     return bool(getattr(declaration.stack, kind.identifier))
 
 

@@ -1,4 +1,4 @@
-"""The variables `INFRA_…` of the process and of the file `.env`, as layers of the configuration."""
+"""Read the variables `INFRA_…` of this process and of the file `.env` as layers of the configuration."""
 
 from __future__ import annotations
 
@@ -32,26 +32,28 @@ NESTED = "__"
 
 
 class StackSettings(BaseSettings):
-    """The settings of the stack as a whole, validated after the layers were merged."""
+    """The settings of a stack, which are validated after the layers were merged."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter=NESTED, extra="ignore", frozen=True, validate_default=False
     )
 
-    #: the services of the stack, unless a profile or the command line names others
+    #: the services of the stack, if no profile is set and the command line contains no services
     use: Annotated[Words | None, NoDecode] = None
     #: `minimal`, `full`, or one of `profiles`
     profile: str | None = None
     profiles: Mapping[str, Words] = {}
-    #: the kind of the service `proxy`; in `use` and in profiles, this service replaces every kind of proxy
+    #: the kind of the service `proxy`; this service then replaces every kind of proxy in `use` and in
+    #: profiles
     proxy: str | None = None
     #: `nats://HOST:PORT/BUCKET`; the URL may contain a password
     config_service: SecretStr | None = None
-    #: in tests, the data of the services are in RAM if there is enough room
+    #: whether the data of the services are in RAM in tests, if enough memory is free
     tmpfs: bool = True
-    #: whether the stack in development has the receiver of telemetry, and your own services its variables
+    #: whether the stack in development contains a receiver of telemetry, and the user's services have its
+    #: variables
     telemetry: bool = True
-    #: whether the stack in development has the dashboard
+    #: whether the stack in development contains the dashboard
     dashboard: bool = True
     services: Mapping[str, Mapping[str, Any]] = {}
 
@@ -64,7 +66,7 @@ class StackSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the caller's values as pydantic's only source: they already contain all other sources."""
+        """Return the constructor's arguments as the only source: they already contain all other sources."""
         return (init_settings,)
 
 
@@ -77,7 +79,7 @@ def from_environment(services: AbstractSet[str]) -> Layer:
 
 
 def from_dotenv(path: Path, services: AbstractSet[str]) -> list[Layer]:
-    """Return the settings in a file `.env` as a list with one layer; an empty list if it is missing."""
+    """Return the settings in a file `.env` as a list with one layer; without such settings, an empty list."""
     if not path.is_file():
         return []
     content = path.read_bytes()
@@ -104,19 +106,22 @@ def _layer(source: EnvSettingsSource, names: list[str], file: str, services: Abs
 
     def variable(key: Key) -> str:
         while key:
-            full_name = (PREFIX + NESTED.join(key)).lower().replace("-", "_")
-            plain = {lower.replace("-", "_"): name for lower, name in original_names.items()}
-            below = [name for lower, name in plain.items() if lower.startswith(f"{full_name}{NESTED}")]
-            for name in (plain.get(full_name), *below):
+            variable_name = (PREFIX + NESTED.join(key)).lower().replace("-", "_")
+            names_by_key = {lower.replace("-", "_"): name for lower, name in original_names.items()}
+            nested_names = [
+                name for lower, name in names_by_key.items() if lower.startswith(f"{variable_name}{NESTED}")
+            ]
+            for name in (names_by_key.get(variable_name), *nested_names):
                 if name is not None:
                     return name
             key = key[:-1]
         return PREFIX
 
     values: dict[str, Any] = {}
-    given = leaves({name: settings[name] for name in StackSettings.model_fields if name in settings})
-    # The settings are sorted, because the first port of a service is special, but variables have no order.
-    for key, value in sorted(given, key=lambda leaf: leaf[0]):
+    given_settings = leaves({name: settings[name] for name in StackSettings.model_fields if name in settings})
+    # The settings are sorted: the first port of a service has a meaning, but environment variables have no
+    # order.
+    for key, value in sorted(given_settings, key=lambda leaf: leaf[0]):
         table = values
         original_key = _original_key(key, variable(key), services)
         for part in original_key[:-1]:
@@ -126,7 +131,7 @@ def _layer(source: EnvSettingsSource, names: list[str], file: str, services: Abs
 
 
 def _original_key(key: Key, variable: str, services: AbstractSet[str]) -> Key:
-    """Return the key of a setting that a variable sets, as the stack file spells the key.
+    """Return the key of a setting that a variable sets, in the spelling of the stack file.
 
     In a variable, the service `my-api` is `MY_API`. The names in `env` and `exports` keep their case.
     """

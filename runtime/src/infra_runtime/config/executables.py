@@ -1,4 +1,4 @@
-"""The executables of a plan: the settings `binary`, and the search for the paths of the executables."""
+"""Search for the executables of a plan, in the paths of the settings `binary` and elsewhere."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ def binary_setting(declaration: Declaration, service: str) -> str | None:
 
 
 def with_own_executables(spec: ServiceSpec, entry: Entry, declaration: Declaration) -> ServiceSpec:
-    """Return a spec in which references to the service's own executables are `${bin.NAME@SERVICE}`.
+    """Return a spec that refers to the service's own executables as `${bin.NAME@SERVICE}`.
 
-    A service has its own executables if a setting that determines them, such as `binary`, differs from the
-    setting of the service that is named like the kind. All other services share `${bin.NAME}`.
+    A service has its own executables if a setting that determines the executables, such as `binary`, differs
+    from the setting of the service with the name of the kind. The other services of the kind refer to
+    `${bin.NAME}`.
     """
     if not _has_own_executables(spec.name, entry, declaration):
         return spec
@@ -44,19 +45,21 @@ def _has_own_executables(service: str, entry: Entry, declaration: Declaration) -
     kind = entry.name
     if service == kind:
         return False
-    shared = declaration.kind(kind) == kind
-    of_kind = entry.executables(declaration.table(kind) if shared else {})
-    setting = binary_setting(declaration, kind) if shared else None
-    own = (binary_setting(declaration, service), entry.executables(declaration.table(service)))
-    return own != (setting, of_kind)
+    is_shared = declaration.kind(kind) == kind
+    executables_of_kind = entry.executables(declaration.table(kind) if is_shared else {})
+    setting = binary_setting(declaration, kind) if is_shared else None
+    settings_of_service = (
+        binary_setting(declaration, service),
+        entry.executables(declaration.table(service)),
+    )
+    return settings_of_service != (setting, executables_of_kind)
 
 
 def sought(declaration: Declaration, plan: Plan, entries: Mapping[str, Entry]) -> tuple[BinarySearch, ...]:
-    """Search for every executable to which a plan refers, and for optional executables; return the results.
+    """Search for the executables to which a plan refers, and for optional executables; return the results.
 
-    `entries` are the catalogue's entries of the plan's kinds.
-
-    Raises `BinaryMissingError` if an executable that the plan refers to is missing.
+    `entries` contains the catalogue's entries of the plan's kinds. Raises `BinaryMissingError` if an
+    executable to which the plan refers is missing.
     """
     available: dict[str, tuple[Binary, str | None]] = {ENGINE.name: chosen_engine()}
     for spec in plan.services:
@@ -85,7 +88,7 @@ def sought(declaration: Declaration, plan: Plan, entries: Mapping[str, Entry]) -
 def chosen_engine() -> tuple[Binary, str | None]:
     """Return the container engine to search for: podman or docker, or the engine in INFRA_CONTAINER_ENGINE.
 
-    The second value is the path in this variable, if it contains a path instead of a name.
+    If this variable contains a path instead of a name, the second value is this path; otherwise, it is None.
     """
     choice = os.environ.get(ENGINE_VARIABLE, "")
     if "/" in choice:
@@ -97,19 +100,19 @@ def _engine_missing(plan: Plan, error: BinaryMissingError) -> BinaryMissingError
     names = ", ".join(spec.name for spec in plan.services if spec.image)
     missing = BinaryMissingError("podman or docker", "", error.searched, error.problem)
     missing.hint = (
-        f"A container engine has to run the image of {names}: install podman (`apt-get install podman`) or "
-        f"Docker, or set {ENGINE_VARIABLE} to the path of one of them."
+        f"Containers run {names}: install podman (`apt-get install podman`) or Docker, or set "
+        f"{ENGINE_VARIABLE} to the path of podman or docker."
     )
     return missing
 
 
 def _add_own_recipe(error: BinaryMissingError, binary: Binary, declaration: Declaration) -> None:
-    """Add the command that installs an executable to the hint, if the stack file has a recipe for it."""
+    """Append the command that installs an executable to the hint, if the stack file has a recipe for it."""
     from infra_runtime.binaries import recipes  # imported here because only the error needs the modules
     from infra_runtime.config import declared_recipes
 
-    own = declared_recipes.declared(declaration.request.file)
-    recipe = recipes.providing(error.binary, own, major=binary.major, features=binary.features)
+    declared = declared_recipes.declared(declaration.request.file)
+    recipe = recipes.providing(error.binary, declared, major=binary.major, features=binary.features)
     command = f"`infra bin install {recipe.name}`" if recipe else ""
     if command not in error.hint:
         error.hint = f"{error.hint.removesuffix('.')}, or run {command}."

@@ -1,4 +1,4 @@
-"""The layers of the configuration: one for each source. The first layer that has a key sets its value."""
+"""Merge the layers of the configuration: the first layer that contains a key determines its value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from infra_runtime.config.stack_file import Key
 from infra_runtime.redaction import MASK
 from infra_runtime.value import frozen
 
-#: tables that are not merged: the first layer's table is used, because a mixture of keys may be invalid
+#: tables that are not merged, because keys of different layers could be invalid together: the table of the
+#: first layer is used
 WHOLE = frozenset({"ready", "route"})
 
 
@@ -25,14 +26,14 @@ class Origin:
 
 @frozen
 class Layer:
-    """The values of one source of settings, and a function that returns the location of a key in it."""
+    """The values of one source of settings, and a function that returns the location of a key there."""
 
     values: Mapping[str, Any]
     where: Callable[[Key], str]
 
 
 class Merged:
-    """All layers merged into one table, and the location of each value."""
+    """The values of all layers in one table, and the location of each value."""
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
@@ -44,19 +45,19 @@ class Merged:
         If no source sets the key itself, the result is the location of the first key below this key, or of
         the table that contains this key.
         """
-        below = [location for path, location in self.locations.items() if path[: len(key)] == key]
-        if below:
-            return below[0]
+        inner_locations = [location for path, location in self.locations.items() if path[: len(key)] == key]
+        if inner_locations:
+            return inner_locations[0]
         return self.location(key[:-1]) if key else ""
 
     def exact_location(self, key: Key) -> str:
-        """Return the location of a setting or of the value that contains it; empty if no source sets it."""
+        """Return the location of a setting, or of the value that contains it; empty if no source sets it."""
         for end in range(len(key), 0, -1):
             if key[:end] in self.locations:
-                whole = (
+                is_complete_value = (
                     end == len(key) or key[end - 1] in WHOLE or not isinstance(self._value(key[:end]), dict)
                 )
-                return self.locations[key[:end]] if whole else ""
+                return self.locations[key[:end]] if is_complete_value else ""
         return ""
 
     def _value(self, key: Key) -> object:
@@ -67,7 +68,7 @@ class Merged:
 
 
 def merge(layers: Sequence[Layer]) -> Merged:
-    """Merge the layers; a key of an earlier layer replaces the same key of a later layer.
+    """Merge layers; a value of an earlier layer replaces the value with this key in later layers.
 
     In the result, tables come after the other values and are sorted by name, because the order of tables in a
     file must not change the plan.
@@ -111,10 +112,10 @@ def leaves(values: Mapping[str, Any], key: Key = ()) -> Iterator[tuple[Key, Any]
             yield (*key, name), value
 
 
-def shown(key: Key, value: object, sensitive: Collection[str] = ()) -> str:
+def value_text(key: Key, value: object, sensitive: Collection[str] = ()) -> str:
     """Return the value of a setting as text for output, with secrets masked.
 
-    `sensitive` contains names of settings that are secrets although the names do not show it.
+    `sensitive` contains names of secrets, in addition to names such as `api_key`.
     """
     if isinstance(value, str) and (masked := masked_value(key[-1], value, sensitive)) == MASK:
         return masked

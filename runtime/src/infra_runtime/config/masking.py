@@ -1,4 +1,4 @@
-"""Plans and settings with their secrets masked, for output."""
+"""Mask the secrets in plans and settings for output."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from infra_runtime.redaction import (
 
 #: matches a reference to an environment variable with a default
 _DEFAULT = re.compile(r"(\$\{\s*env\.([^}:]+?):-)([^}]+)(?=\})")
-#: matches NAME=VALUE, "NAME": "VALUE", and NAME before a quoted VALUE
+#: the name in NAME=VALUE, in "NAME": "VALUE", and before a quoted VALUE
 _NAME = r"""(["']?)(?<![\w.-])[\d.-]*(?P<name>[^\W\d][\w.-]*)\1(?:\s*[:=]\s*|\s+(?=["'][^"']))"""
 _VALUE = r"""(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|(?:\$\{[^}]*\}|[^\s,;&}"'\]])+)"""
 _DIRECTIVE = re.compile(r"(?m)^([ \t]*(?:requirepass|masterauth|AUTH|PASS)\s+)(\S.*)$")
 _COMMAND = re.compile(r"\b((?:AUTH|PASS|IDENTIFIED BY)\s+)([^\s\\]+)")
 _SCHEME = re.compile(r"\b((?:Bearer|Basic|Token)\s+)([\w.~+/=-]{6,})")
-#: matches the name of a field in the list `keys` of an index; a secret key of this form is very unlikely
+#: matches the name of a field in the list `keys` of an index; a secret key that matches, too, is very
+#: unlikely
 _FIELD = re.compile(r"-?[A-Za-z_.]{1,40}")
 _PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END|$)", re.DOTALL)
 
 
 def masked_value(name: str, text: str, declared: Collection[str] = ()) -> str:
-    """Return the value of a variable, an export or a setting, masked if it is a secret or contains one.
+    """Return the value of a variable, an export or a setting with its secrets masked.
 
     A value that consists of references only is not masked, except for the default of a secret variable.
-    `declared` contains names of secrets that `is_secret_name` does not recognise.
+    `declared` contains names of secrets for which `is_secret_name` is false.
     """
     if name in declared or is_secret_name(name):
         return _masked_defaults(text, all_names=True) if not REFERENCE.sub("", text) else MASK
@@ -43,8 +44,8 @@ def masked_value(name: str, text: str, declared: Collection[str] = ()) -> str:
 def masked_code(text: str, declared: Collection[str] = ()) -> str:
     """Return a text of a plan or a setting with its secrets masked.
 
-    The secrets are the passwords in URLs, values that are assigned to a secret's name, the passwords
-    and tokens in requests, private keys, and the defaults of secret variables.
+    Secrets are passwords in URLs, values after the name of a secret, passwords and tokens in requests,
+    private keys, and the defaults of secret variables.
     """
 
     text = _masked_defaults(text, declared)
@@ -56,10 +57,11 @@ def masked_code(text: str, declared: Collection[str] = ()) -> str:
 
 
 def masked_copy(value: Any, declared: Collection[str] = ()) -> Any:
-    """Return a copy of a plan, of a part of it, or of JSON data with its secrets masked.
+    """Return a copy of a plan, of a part of a plan, or of JSON data, with its secrets masked.
 
-    Fields of dataclasses have fixed names, so only the keys of dictionaries are compared with the names of
-    secrets. In a list of command-line arguments, the argument after `--password` is a secret.
+    Only the keys of dictionaries are compared with the names of secrets, because the fields of dataclasses
+    have fixed names. In a list of command-line arguments, the argument after an option such as `--password`
+    is a secret.
     """
     if isinstance(value, str):
         return masked_code(value, declared)
@@ -71,7 +73,7 @@ def masked_copy(value: Any, declared: Collection[str] = ()) -> Any:
         }
         return replace(value, **changes)
     if isinstance(value, Mapping):
-        return {key: _masked_entry(str(key), inner, declared) for key, inner in value.items()}
+        return {key: _masked_entry(str(key), item, declared) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return type(value)(_masked_words(value, declared))
     return value
@@ -81,9 +83,9 @@ def _masked_entry(name: str, value: Any, declared: Collection[str]) -> Any:
     if isinstance(value, str):
         return masked_value(name, value, declared)
     if isinstance(value, list | tuple) and is_secret_name(name):
-        if name == "keys" and all(isinstance(inner, str) and _FIELD.fullmatch(inner) for inner in value):
+        if name == "keys" and all(isinstance(item, str) and _FIELD.fullmatch(item) for item in value):
             return value  # the fields of an index
-        return type(value)(MASK if isinstance(inner, str) else inner for inner in value)
+        return type(value)(MASK if isinstance(item, str) else item for item in value)
     if isinstance(value, int) and not isinstance(value, bool) and "passw" in name.lower():
         return MASK
     return masked_copy(value, declared)

@@ -1,4 +1,4 @@
-"""The executables that a stack needs and this machine does not have, and the recipes that install them."""
+"""Determine the missing executables of a stack, and install the recipes that contain them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from infra_runtime.value import frozen
 
 @frozen
 class Installable:
-    """A recipe that can be installed, and its lock entry for this platform."""
+    """A recipe that can be installed, and the entry of the lock for the recipe on this platform."""
 
     recipe: Recipe
     locked: Locked
@@ -31,7 +31,7 @@ class Installable:
 
 
 def missing(resolved: Resolved) -> list[Binary]:
-    """Return the required executables that a plan uses and that are missing."""
+    """Return the required executables of a plan that are missing on this machine."""
     root = Path(resolved.plan.root)
     return [binary for binary in used(resolved) if not search(binary, None, project=root).path]
 
@@ -39,11 +39,8 @@ def missing(resolved: Resolved) -> list[Binary]:
 def used(resolved: Resolved) -> list[Binary]:
     """Return the required executables that a plan uses.
 
-    If an executable is part of the installation of another executable (`Binary.beside`), only the other one
-    is returned.
-
-    If the setting `binary` determines the path of an executable, the executable is not returned, because it
-    is not searched for.
+    Executables whose path is the setting `binary` are omitted. If an executable is installed together with
+    another executable (`Binary.beside`), only that other executable is in the result.
     """
     return list(dict.fromkeys(_used(resolved)))
 
@@ -57,7 +54,7 @@ def _used(resolved: Resolved) -> Iterator[Binary]:
         binaries = catalogue.entry(spec.kind).executables(table)
         declared |= {binary.name for binary in binaries}
         if not table.get("binary"):
-            # An executable beside another one is part of the same installation.
+            # The installation of the executable `beside` contains this executable, too.
             yield from (binary.beside or binary for binary in binaries if not binary.optional)
     for name in sorted(resolved.plan.binaries() - declared):
         if "@" not in name and name != ENGINE.name:  # no recipe installs a container engine
@@ -65,24 +62,24 @@ def _used(resolved: Resolved) -> Iterator[Binary]:
 
 
 def installable(binaries: Iterable[Binary], root: Path) -> list[Installable]:
-    """Return the recipes that install these executables; executables without a recipe are left out.
+    """Return the recipes that install these executables; executables without a recipe are ignored.
 
     `root` is the folder of the stack file, whose recipes and lock take precedence.
 
     Raises `InstallError` if a recipe has no artefact for this platform, or its licence is refused.
     """
     users = declared_recipes.declared(stack_file.find(root))
-    known = recipes.all_recipes(users)
+    all_known = recipes.all_recipes(users)
     locks, platform = installation.read_locks(root), installation.current_platform()
-    chosen = {recipe.name: recipe for recipe in providing(binaries, known.values())}
+    chosen_recipes = {recipe.name: recipe for recipe in providing(binaries, all_known.values())}
     return [
         Installable(recipe=recipe, locked=installation.required(recipe, locks, platform))
-        for recipe in recipes.with_needed(chosen.values(), users)
+        for recipe in recipes.with_needed(chosen_recipes.values(), users)
     ]
 
 
 def providing(binaries: Iterable[Binary], known: Collection[Recipe]) -> Iterator[Recipe]:
-    """Yield the recipe of each executable that has one; `known` are all recipes."""
+    """Yield the recipe of each executable that has a recipe; `known` contains all recipes."""
     for binary in binaries:
         recipe = recipes.providing(binary.name, known, major=binary.major, features=binary.features)
         if recipe:
@@ -96,9 +93,12 @@ def install(
     report: Callable[[str], None],
     progress: Progress | None = None,
 ) -> None:
-    """Install recipes in the store of this user, as `installation.install_or_renew` does.
+    """Install recipes in the store of this user with `installation.install_or_renew`.
 
-    `root` is the folder of the stack file. `report` is called with lines about changes of the lock.
+    `root` is the folder of the stack file. `report` is called with a line of text for each change of the
+    lock.
     """
-    wanted = [(choice.recipe, choice.locked) for choice in chosen]
-    installation.install_or_renew(wanted, store.default(), project=root, report=report, progress=progress)
+    recipes_to_install = [(choice.recipe, choice.locked) for choice in chosen]
+    installation.install_or_renew(
+        recipes_to_install, store.default(), project=root, report=report, progress=progress
+    )

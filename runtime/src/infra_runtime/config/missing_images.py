@@ -1,4 +1,4 @@
-"""The images that a stack needs and this machine does not have, and their download with the engine."""
+"""Determine the missing images of a stack, and download them with the container engine."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from infra_runtime.host import containers
 from infra_runtime.spec import ServiceSpec
 from infra_runtime.value import frozen
 
-#: seconds until a call of the container engine about an image fails
+#: the time limit in seconds for a call of the container engine about an image
 TIMEOUT = 30.0
-_HINT = "Check that the engine works: run the command in a terminal."
+_HINT = "Run the command in a terminal to check that the container engine works."
 
 
 @frozen
@@ -28,9 +28,9 @@ class MissingImage:
     service: str
     #: the name of the image with registry and tag, as in the lock
     name: str
-    #: with the digest in the lock, if there is one
+    #: the name, with the digest if the lock contains a digest of the image
     reference: str
-    #: the digests of the image that has this name on this machine
+    #: the digests of the image with this name on this machine; empty if this machine has no such image
     local_digests: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -46,14 +46,17 @@ class MissingImage:
 def check(resolved: Resolved) -> None:
     """Raise `ImageMissingError` if an image of a plan is not on this machine.
 
-    The function runs the engine once for each image; this takes about 0.1 s.
+    The function runs the container engine once for each image, which takes about 0.1 s per image.
     """
     if images := missing(resolved):
         raise ImageMissingError([str(image) for image in images])
 
 
 def missing(resolved: Resolved) -> list[MissingImage]:
-    """Return the images of a plan that are not on this machine. Raises `InstallError` if the engine fails."""
+    """Return the images of a plan that are not on this machine.
+
+    Raises `InstallError` if the container engine fails.
+    """
     return list(_missing(resolved.plan.services, resolved.binaries))
 
 
@@ -64,16 +67,18 @@ def _missing(services: Sequence[ServiceSpec], binaries: Mapping[str, str]) -> It
         engine = binaries[containers.ENGINE]
         name = containers.qualified(spec.container.image if spec.container else spec.image)
         if inspected(engine, spec.image) is None:
-            other = inspected(engine, name) if spec.image != name else None
-            local = tuple(digests(other)) if other else ()
-            yield MissingImage(service=spec.name, name=name, reference=spec.image, local_digests=local)
+            other_image = inspected(engine, name) if spec.image != name else None
+            local_digests = tuple(digests(other_image)) if other_image else ()
+            yield MissingImage(
+                service=spec.name, name=name, reference=spec.image, local_digests=local_digests
+            )
 
 
 def with_images(resolve: Callable[[], Resolved], *, report: Callable[[str], None]) -> Resolved:
-    """Download the images that are not on this machine; return the plan that `resolve` then returns.
+    """Download the images that are not on this machine; return the result of `resolve` after the downloads.
 
-    A download changes the lock of the project, and therefore the plan. Other processes of this user wait
-    until the end of the downloads, so that the workers of a test run have the same plan. Raises
+    A download changes the lock of the project, and therefore the plan. Other processes of this user that call
+    this function wait until the end of the downloads, so all workers of a test run have equal plans. Raises
     `InstallError` if a download fails.
     """
     folder = store.default()
@@ -89,7 +94,8 @@ def with_images(resolve: Callable[[], Resolved], *, report: Callable[[str], None
 def pull(images: Sequence[MissingImage], resolved: Resolved, *, report: Callable[[str], None]) -> None:
     """Download images; write each digest that is not in the lock of the project to this lock.
 
-    The engine writes its progress to standard error. `report` is called with lines about changes of the lock.
+    The engine writes its progress to standard error. `report` is called with a line for each change of the
+    lock.
 
     Raises `InstallError` if a download fails.
     """
@@ -103,8 +109,8 @@ def pull(images: Sequence[MissingImage], resolved: Resolved, *, report: Callable
             command = f"{engine} pull {reference}"
             raise InstallError(image.name, f"`{command}` exited with status {status}", hint=_HINT)
         properties = inspected(engine, reference)
-        if "@" not in reference and properties and (present := digests(properties)):
-            digests_of[image.name] = present[0]
+        if "@" not in reference and properties and (present_digests := digests(properties)):
+            digests_of[image.name] = present_digests[0]
     if digests_of:
         path = root / lockfile.NAME
         lockfile.update(path, images=digests_of)
@@ -113,23 +119,23 @@ def pull(images: Sequence[MissingImage], resolved: Resolved, *, report: Callable
 
 
 def inspected(engine: str, image: str) -> Mapping[str, Any] | None:
-    """Return the properties of an image, as the engine prints them; None if it is not on this machine.
+    """Return the properties of an image, as the engine prints them; None if the image is not on this machine.
 
     Raises `InstallError` if the engine cannot be used, such as docker without its daemon.
     """
     command = containers.inspect(engine, image)
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False
         )
-        if done.returncode == 0:
-            properties: Mapping[str, Any] = json.loads(done.stdout)[0]
+        if process.returncode == 0:
+            properties: Mapping[str, Any] = json.loads(process.stdout)[0]
             return properties
     except (OSError, ValueError, IndexError, subprocess.SubprocessError) as error:
         raise InstallError(image, f"`{' '.join(command)}` failed: {error}", hint=_HINT) from error
-    if _is_absent(done.stderr):
+    if _is_absent(process.stderr):
         return None
-    raise InstallError(image, f"`{' '.join(command)}` failed: {done.stderr.strip()}", hint=_HINT)
+    raise InstallError(image, f"`{' '.join(command)}` failed: {process.stderr.strip()}", hint=_HINT)
 
 
 def _is_absent(message: str) -> bool:
@@ -138,10 +144,11 @@ def _is_absent(message: str) -> bool:
 
 
 def digests(properties: Mapping[str, Any]) -> list[str]:
-    """Return the digests of an image in its repositories; the digest of all platforms comes first.
+    """Return the digests of an image in its repositories, first the digest for all platforms.
 
-    podman prints the digest for this platform as `Digest`, and both as `RepoDigests`; docker prints only
-    the digest of all platforms. An image that docker has built has no digest.
+    podman prints the digest for this platform as `Digest`, and the digests for this platform and for all
+    platforms as `RepoDigests`. docker prints only the digest for all platforms. An image that docker has
+    built has no digest.
     """
     digests = dict.fromkeys(text.partition("@")[2] for text in properties.get("RepoDigests") or ())
     return sorted(digests, key=lambda digest: digest == properties.get("Digest"))

@@ -1,8 +1,7 @@
-"""The plan cache: resolved plans in the user's cache, reused while files and variables are the same.
+"""The plan cache: resolved plans in the user's cache, which are valid until a file or a variable changes.
 
-The cache contains values of the stack file and of the catalogue only. It never contains a value of a
-variable, an argument or the configuration service, because such a value can be a secret. A stack with such
-values is resolved each time.
+The cache contains only values of the stack file and of the catalogue. Values of variables, arguments and the
+configuration service can be secrets; a stack with such values is therefore resolved each time.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from infra_runtime.config.layers import Origin
 from infra_runtime.config.request import Request, Resolved, make_resolved
 from infra_runtime.plan import Plan
 
-#: the number of files in the cache, each about 20 kB; older files are removed
-KEPT = 50
+#: the greatest number of files in the cache, each of about 20 kB; the oldest files are removed
+FILE_LIMIT = 50
 _PACKAGE = Path(__file__).parents[1]
 _VALUES = ("INFRA_SERVICES", "INFRA_PROFILES", "INFRA_CONFIG_SERVICE")
 
@@ -32,30 +31,29 @@ _VALUES = ("INFRA_SERVICES", "INFRA_PROFILES", "INFRA_CONFIG_SERVICE")
 def load(request: Request, *, executables: bool) -> Resolved | None:
     """Return the plan for a stack file and its settings, with the paths of the executables, from the cache.
 
-    Return None if the cache does not contain the plan, or if it is outdated, because an executable or a file
-    has changed.
+    Return None if the cache does not contain the plan, or if an executable or a file of the plan has changed.
     """
     path = _path(request, executables=executables)
     if path is None:
         return None
     try:
         data = json.loads(path.read_bytes())
-        sought = [_sought(executable) for executable in data["sought"]]
+        cached_searches = [_sought(executable) for executable in data["sought"]]
         plan = Plan.from_json(data["plan"])
         provenance = {key: Origin(**origin) for key, origin in data["provenance"].items()}
         identities, files, tmpfs = data["identities"], data["files"], data["tmpfs"]
         remarks = tuple(data["remarks"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    now = [
+    present_searches = [
         search(executable.binary, executable.setting, name=executable.name, project=request.root)
-        for executable in sought
+        for executable in cached_searches
     ]
-    if sought != now or identities != _identities(sought):
+    if cached_searches != present_searches or identities != _identities(cached_searches):
         return None
     if files != _states(files):
         return None
-    return make_resolved(request, plan, sought, provenance, tmpfs=tmpfs, remarks=remarks)
+    return make_resolved(request, plan, cached_searches, provenance, tmpfs=tmpfs, remarks=remarks)
 
 
 def store(
@@ -68,8 +66,8 @@ def store(
 ) -> None:
     """Write the resolved plan of a request to the cache, unless it depends on values that must not be cached.
 
-    The cached plan is valid until one of `files` or an executable changes; `programs` are the results of the
-    searches for executables.
+    The cached plan is valid until one of `files` or an executable changes. `programs` contains the results of
+    the searches for executables.
     """
     path = _path(request, executables=executables)
     if path is None or resolved.provenance["config_service"].value != "null":
@@ -118,7 +116,7 @@ def _path(request: Request, *, executables: bool) -> Path | None:
 
 
 def _library_times() -> Iterator[int]:
-    """Yield the last change of each folder with libraries; installing a distribution changes its folder.
+    """Yield the modification time (ns) of each folder with libraries, which an installation changes.
 
     A library of an extra can add a service or a port to a plan.
     """
@@ -136,7 +134,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _code() -> Iterator[tuple[str, int, int]]:
-    """Yield name, time of the last change and size of each module whose code creates plans.
+    """Yield the name, modification time (ns) and size of each module whose code creates plans.
 
     In an editable install, these modules change without a new version of pytest-infra.
     """
@@ -163,7 +161,10 @@ def _identities(sought: Sequence[BinarySearch]) -> list[list[int]]:
 
 
 def _states(files: Iterable[str]) -> dict[str, list[int] | None]:
-    """Return a mapping from path to the file's modification time (in ns) and size; None if it is missing."""
+    """Return a mapping from path to a file's modification time (ns) and size.
+
+    To None if the file is missing.
+    """
     states: dict[str, list[int] | None] = {}
     for file in files:
         try:
@@ -176,13 +177,13 @@ def _states(files: Iterable[str]) -> dict[str, list[int] | None]:
 
 
 def _remove_old_files(folder: Path) -> None:
-    """Remove all files in the plan cache except the newest `KEPT` files.
+    """Remove all files in the plan cache except the newest `FILE_LIMIT` files.
 
     Another process may remove files at the same time.
     """
     try:
         files = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in files[KEPT:]:
+        for path in files[FILE_LIMIT:]:
             path.unlink(missing_ok=True)
     except OSError:
         return

@@ -1,8 +1,8 @@
 """Resolve a request to a plan, without the plan cache, in two passes.
 
-The first pass validates the settings of the services and collects their contributions. The second pass makes
-the specs; for this, some kinds use the contributions of other services. The second pass is repeated until the
-plan contains every needed service.
+The first pass validates the settings of the services and collects their contributions. The second pass
+creates the specs, for which some kinds use the contributions of other services; it is repeated until the plan
+contains every needed service.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ from infra_runtime.spec import ServiceSpec, optional_exports
 
 
 def resolved(request: Request, *, executables: bool) -> Resolved:
-    """Resolve a request to a plan without the plan cache; `resolve.resolve` describes result and errors."""
+    """Resolve a request without the plan cache.
+
+    The docstring of `resolve.resolve` describes result and errors.
+    """
     merged = merge(layers(request))
     stack = validated(StackSettings, merged.values, (), merged.location)
     declaration = Declaration(request=request, stack=stack, merged=merged, executables=executables)
@@ -65,9 +68,9 @@ def resolved(request: Request, *, executables: bool) -> Resolved:
 
 
 def _configured_tables(declaration: Declaration) -> dict[str, ServiceConfiguration]:
-    """Validate the settings of every service that has a table, also if the request does not include it.
+    """Validate the settings of every service with a table, even if the request does not contain the service.
 
-    Return a mapping from service to settings. Raises one `ConfigurationError` for all mistakes.
+    Return a mapping from service to settings. Raises one `ConfigurationError` for all invalid settings.
     """
     services, errors = {}, []
     for name in declaration.stack.services:
@@ -83,7 +86,7 @@ def _configured_tables(declaration: Declaration) -> dict[str, ServiceConfigurati
 
 
 def _number_ports(declaration: Declaration, services: dict[str, ServiceConfiguration]) -> None:
-    """Configure the second and further instances of each kind again, with ports that no other service has."""
+    """Configure second and later instances of a kind again, with ports that no other service has."""
     further = further_instances(declaration)
     if not further:
         return
@@ -102,9 +105,9 @@ def _offering(
 ) -> dict[str, ServiceConfiguration]:
     """Return the services whose contributions under the keys `BRING_IN` can be consumed.
 
-    The result contains the services with a table. If one of them consumes such a key, the result also
-    contains all other services of the stack. Therefore the contributions do not depend on the services in the
-    request.
+    The result contains the services with a table. If a service with a table consumes such a key, the result
+    also contains all other services of the stack. Therefore, the contributions do not depend on the services
+    in the request.
     """
     offering = dict(services)
     if any(not BRING_IN.isdisjoint(service.entry.consumes) for service in services.values()):
@@ -118,8 +121,8 @@ def _offers(
 ) -> list[Contribution]:
     """Return the contributions that services of the plan can consume, sorted.
 
-    Under the keys `BRING_IN`, all services offer contributions, so that these services are added to the plan.
-    Under other keys, only `members` (the services that are already in the plan) offer contributions.
+    Under the keys `BRING_IN`, all services offer contributions: a consumer adds them to the plan. Under other
+    keys, only `members` (the services that are already in the plan) offer contributions.
     """
     members = set(members)
     return sorted(
@@ -171,7 +174,7 @@ def _plan(
         if len(needed_by) == members and offers == _offers(offering, needed_by, declaration):
             break
     optional = {service for spec in specs.values() for service, _ in optional_exports(spec.references)}
-    # The names of all kinds are read only if necessary, because the catalogue searches for entry points then.
+    # The names of all kinds are read only if necessary, because this searches for entry points.
     absent = set(declaration.names()) - specs.keys() if optional - specs.keys() else ()
     roles: dict[str, list[str]] = {}
     for name in sorted(specs):
@@ -192,10 +195,11 @@ def _joining(
     specs: Mapping[str, ServiceSpec],
     services: Mapping[str, ServiceConfiguration],
 ) -> dict[str, str]:
-    """Return a mapping from service to target, for services that a setting of the target adds to the plan.
+    """Return the services that settings of other services (targets) add to the plan: service → target.
 
-    For example, `forward_logs` of NATS adds the log forwarder. The service is added only if the plan contains
-    other services, the plan is for this machine, and the programs of the service are installed.
+    For example, the setting `forward_logs` of NATS adds the log forwarder. A service is added only if the
+    plan contains services whose logs are stored, the plan is for this machine, and the programs of the
+    service are installed.
     """
     request, joining = declaration.request, {}
     if not request.variables_required or all(spec.kind in UNSTORED_LOGS for spec in specs.values()):
@@ -226,7 +230,7 @@ def _spec(service: ServiceConfiguration, consumed: Contributions, declaration: D
     """
     spec, offers = service.entry.make(service.settings, consumed), [*service.contributions()]
     ports = sorted({offer.port for offer in offers if offer.port})
-    urls = [
+    metrics_urls = [
         f"http://${{host}}:${{port.{offer.port}}}{offer.value.path}"
         for offer in offers
         if isinstance(offer.value, Metrics)
@@ -239,7 +243,7 @@ def _spec(service: ServiceConfiguration, consumed: Contributions, declaration: D
         sensitive=(*spec.sensitive, *getattr(service.settings, "sensitive", ())),
         exports={
             **{f"{port}_port": f"${{port.{port}}}" for port in ports},
-            **({"metrics_url": urls[0]} if urls and service.kind != USER else {}),
+            **({"metrics_url": metrics_urls[0]} if metrics_urls and service.kind != USER else {}),
             **spec.exports,
         },
     )
@@ -249,7 +253,7 @@ def _spec(service: ServiceConfiguration, consumed: Contributions, declaration: D
 def _check_need(need: str, by: str, declaration: Declaration) -> None:
     if need in declaration.request.skip:
         raise ConfigurationError(
-            f"{by} needs {need}, which is skipped", hint=f"Skip {by} too, or do not skip {need}."
+            f"{by} needs {need}, but the request skips {need}", hint=f"Also skip {by}, or do not skip {need}."
         )
     if is_replaced(need, declaration):
         raise replaced_error(need, f"{by} needs", declaration.location_of_text(by, need), declaration)
@@ -262,7 +266,7 @@ def _check_need(need: str, by: str, declaration: Declaration) -> None:
 
 
 def _with_location(error: ConfigurationError, declaration: Declaration) -> ConfigurationError:
-    """Return an error whose location is the line of the stack file with the setting that caused it."""
+    """Return an error whose location is the line of the stack file with the invalid setting."""
     scope, _, name = error.where.partition(".")
     if scope != "services":
         return error

@@ -1,4 +1,4 @@
-"""Default port numbers of the second and every further instance of a kind."""
+"""Determine default port numbers for the second and all later instances of a kind."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from infra_runtime.config.stack_file import Key
 
 
 def further_instances(declaration: Declaration) -> dict[str, str]:
-    """Return a mapping from service to kind, for each instance that is not the first of its kind.
+    """Return a mapping from service to kind, for each instance that is not the first instance of its kind.
 
-    The first instance is the service with the name of the kind, or else the first in alphabetical order. The
-    result does not depend on the services in the request, so that a service always has the same port.
+    The first instance is the service with the name of the kind; without this service, the first instance in
+    alphabetical order. The result does not depend on the services in the request, so the ports of a service
+    do not depend on them, either.
     """
     instances: dict[str, list[str]] = {}
     for name in sorted(declared(declaration)):
@@ -34,8 +35,8 @@ def default_ports(
 ) -> dict[str, Layer]:
     """Return a mapping from each service in `further` to a layer of default settings with its port numbers.
 
-    The numbers are the next numbers that no other service has. `ports` returns the ports that a service has
-    without this layer.
+    The numbers are the next numbers that no other service has. The function `ports` returns the ports that a
+    service has without this layer.
     """
     numbers = {name: dict(ports(name)) for name in sorted(declared(declaration) | further.keys())}
     implicit = {name: _implicit(declaration, name, numbers[name]) for name in further}
@@ -47,25 +48,25 @@ def default_ports(
     }
     layers = {}
     for name, kind in sorted(further.items()):
-        chosen = {}
+        chosen_numbers = {}
         for port in implicit[name]:
             number = numbers[name][port] + 1
             while number in taken:
                 number += 1
             taken.add(number)
-            chosen[port] = number
-        layers[name] = Layer(values={"ports": chosen}, where=_source(kind))
+            chosen_numbers[port] = number
+        layers[name] = Layer(values={"ports": chosen_numbers}, where=_source(kind))
     return layers
 
 
 def _source(kind: str) -> Callable[[Key], str]:
-    return lambda _: f"next free port, for a further {kind}"
+    return lambda _: f"the next free port for another instance of {kind}"
 
 
 def _implicit(declaration: Declaration, name: str, numbers: Mapping[str, int]) -> list[str]:
     """Return the names of the ports whose numbers no source sets; the setting `port` sets the first port."""
     table = declaration.table(name)
-    given = set(table.get("ports", {}))
+    explicit_ports = set(table.get("ports", {}))
     if table.get("port") is not None:
-        given |= set(list(numbers)[:1])
-    return [port for port in numbers if port not in given]
+        explicit_ports |= set(list(numbers)[:1])
+    return [port for port in numbers if port not in explicit_ports]

@@ -1,7 +1,7 @@
-"""The setting `proxy` selects the kind of the service `proxy`; this service replaces every other proxy.
+"""The setting `proxy` selects the kind of the service `proxy`, which then replaces all other proxies.
 
-If the setting is set and a list of services contains a kind of proxy, such as `caddy`, the service `proxy` is
-used instead. In all other places, the name of a kind of proxy is an error.
+If the setting is set, and `use` or a profile contains a kind of proxy, such as `caddy`, the service `proxy`
+is used instead. In a request or in `needs`, the name of a kind of proxy is then an error.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ from infra_runtime.manifest import PROXY
 
 
 def with_selected_proxy(names: Iterable[str], declaration: Declaration) -> list[str]:
-    """Return the names of services; `proxy` replaces the kinds of proxies that `is_replaced` selects."""
+    """Return `names`, in which `proxy` replaces each name for which `is_replaced` is true."""
     return [PROXY if is_replaced(name, declaration) else name for name in names]
 
 
 def is_replaced(name: str, declaration: Declaration) -> bool:
-    """Return whether `name` is a kind of proxy for which the service `proxy` is used instead.
+    """Return whether the service `proxy` replaces the service `name`, which is a kind of proxy.
 
-    This is the case if the setting `proxy` is set.
-
-    A service with the key `kind` or `command` in its table is not replaced.
+    Services are replaced only if the setting `proxy` is set. A service with the key `kind` or `command` in
+    its table is not replaced.
     """
     return (
         declaration.stack.proxy is not None
@@ -36,7 +35,7 @@ def is_replaced(name: str, declaration: Declaration) -> bool:
 
 
 def replaced_error(name: str, subject: str, where: str, declaration: Declaration) -> ConfigurationError:
-    """Return the error for a name of a kind of proxy where only the service `proxy` is allowed.
+    """Return the error that a text contains the name of a kind of proxy instead of `proxy`.
 
     `subject` is the beginning of the message, such as `web needs`.
     """
@@ -49,14 +48,14 @@ def replaced_error(name: str, subject: str, where: str, declaration: Declaration
 
 
 def hint(name: str) -> str:
-    """Return the hint for an unknown service that has this name; empty if it is not the service `proxy`."""
+    """Return the hint for an unknown service with this name; empty for other names than `proxy`."""
     return (
         f'Select the proxy at the top of the stack file, such as {PROXY} = "caddy".' if name == PROXY else ""
     )
 
 
 def check(declaration: Declaration) -> None:
-    """Raise `ConfigurationError` if the setting `proxy` is not a kind of proxy, or contradicts a table."""
+    """Raise `ConfigurationError` if the setting `proxy` is not a kind of proxy, or a table contradicts it."""
     kind = declaration.stack.proxy
     if kind is None:
         return

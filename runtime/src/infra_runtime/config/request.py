@@ -1,4 +1,4 @@
-"""A request for a stack (`Request`), and its result (`Resolved`): a plan with all values that it needs."""
+"""`Request`, a request for a stack, and `Resolved`, its result: a plan and the values that it needs."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from infra_runtime.manifest import ENVIRONMENTS
 from infra_runtime.plan import Plan
 from infra_runtime.value import frozen
 
-#: UTF-8; the byte order mark that some editors write at the beginning is ignored
+#: UTF-8; a byte order mark at the beginning, which some editors write, is ignored
 DOTENV_ENCODING = "utf-8-sig"
 
 
 @frozen
 class Resolved:
-    """A resolved request: a plan, and all other values that an engine needs to run or export it.
+    """A resolved request: a plan, and all other values that an engine needs to run or export the plan.
 
-    `variables` may contain secrets; `provenance` does not.
+    `variables` can contain secrets; in `provenance`, secrets are masked.
     """
 
     plan: Plan
@@ -40,7 +40,7 @@ class Resolved:
     stack_file: Path | None
     #: dotted key → its value, with secrets masked, and its source
     provenance: Mapping[str, Origin]
-    #: whether the data of the services are in RAM in the environment `test`, if there is enough room
+    #: whether the data of the services are in RAM in the environment `test`, if enough memory is free
     tmpfs: bool = True
     #: lines for the user who starts the stack
     remarks: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ class Request:
     root: Path
     data: Path
     data_source: str
-    #: false for engines that read the variables when the stack starts, on another machine
+    #: whether the variables must be set now; false for exports, which read them at the start of the stack
     variables_required: bool = True
 
 
@@ -91,9 +91,8 @@ def make_resolved(
 ) -> Resolved:
     """Return the result for a request, with the paths of executables and the values of variables.
 
-    Raises `ConfigurationError` for a required variable that is not set.
-
-    `programs` are the results of the searches for executables, including those that were not found.
+    `programs` contains the results of the searches for executables, also for missing executables. Raises
+    `ConfigurationError` if a required variable is not set.
     """
     return Resolved(
         plan=plan,
@@ -120,9 +119,9 @@ def variables(plan: Plan, request: Request) -> dict[str, str]:
     for name, value in values.items():
         if request.variables_required and value is None and (user := _user(plan, f"env.{name}")):
             raise ConfigurationError(
-                f"{user} refers to ${{env.{name}}}, and {name} is not set",
+                f"{user} refers to ${{env.{name}}}, but the variable {name} is not set",
                 where=request.file.where(("services", user)) if request.file else "",
-                hint=f"Set {name} as an environment variable or in .env, or give a default: "
+                hint=f"Set {name} as an environment variable or in .env, or write a default: "
                 f"${{env.{name}:-…}}.",
             )
     return {name: value for name, value in values.items() if value is not None}
@@ -144,9 +143,9 @@ def make_request(
     overrides: Mapping[str, Any] | None = None,
     variables_required: bool = True,
 ) -> Request:
-    """Return a request for a stack; an argument that is None gets its default value.
+    """Return a request for a stack; arguments that are None are replaced by their defaults.
 
-    Raises `ConfigurationError` for an unknown environment, and for a file that cannot be read.
+    Raises `ConfigurationError` for an unknown environment, or if a file cannot be read.
     """
     start = (directory or Path.cwd()).resolve()
     file = stack_file.find(start)
@@ -191,13 +190,13 @@ def _first(*candidates: tuple[str | None, str]) -> tuple[str, str]:
 
 
 def read_dotenv(path: Path, word: bytes) -> Mapping[str, str | None]:
-    """Return the variables in a file `.env`; empty, without parsing, if the file does not contain `word`."""
+    """Return the variables in a file `.env`; if the file does not contain `word`, an empty mapping."""
     try:
         content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError):  # a virtual environment may be named `.env`
         return {}
     except OSError as error:
-        raise ConfigurationError(f"cannot be read: {error}", where=str(path)) from None
+        raise ConfigurationError(f"the file cannot be read: {error}", where=str(path)) from None
     encodings = ("ascii", "utf-16-le", "utf-16-be")  # a UTF-16 file with the word is an error with a hint
     if not any(word.decode("ascii").encode(encoding) in content for encoding in encodings):
         return {}
@@ -210,7 +209,7 @@ def read_dotenv(path: Path, word: bytes) -> Mapping[str, str | None]:
 def dotenv_text(path: Path, content: bytes) -> str:
     """Return the content of a file `.env` as text.
 
-    Raises `ConfigurationError` with the number of a line that is not UTF-8.
+    Raises `ConfigurationError` with the line number if a line is not UTF-8.
     """
     hint = "Save the file as UTF-8."
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content:

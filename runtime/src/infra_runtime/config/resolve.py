@@ -1,7 +1,7 @@
-"""Create a plan from the command line, environment variables and the stack file.
+"""Create a plan from command-line options, environment variables and the stack file.
 
-A stack that was resolved before, from the same files and variables, is read from the plan cache in a few
-milliseconds. Only other stacks need pydantic, whose import is slow.
+If the files and variables have not changed since a stack was resolved, its plan is read from the plan cache
+in a few milliseconds. Only for other stacks, pydantic is imported, which is slow.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ __all__ = ["Origin", "Resolved", "data_directory", "is_test_environment", "resol
 
 
 def is_test_environment() -> bool:
-    """Return whether this process is a test run, or was started by a test run's stack."""
+    """Return whether this process is a test run, or a process of a test run's stack."""
     return os.environ.get("INFRA_ENV") == "test"
 
 
 def data_directory(
     directory: Path | None = None, *, environment: str | None = None, data: Path | None = None
 ) -> Path:
-    """Return the path of a stack's data directory, without resolving the stack.
+    """Return the path of a stack's data directory without resolving the stack.
 
     A client that connects to a running stack needs only this path.
     """
@@ -45,13 +45,13 @@ def resolve(
     executables: bool = True,
     variables_required: bool = True,
 ) -> Resolved:
-    """Read the configuration of a directory's stack, and return its plan with all values (`Resolved`).
+    """Return the plan of the stack in a directory, with all values that the plan needs.
 
     If `names` is not empty, the plan contains only these services and the services that they need.
 
-    If `executables` is false, no executable is searched for, because containers have their own executables.
-    If `variables_required` is false, a variable in `${env.NAME}` may be unset, because Compose reads it when
-    the stack starts.
+    If `executables` is false, executables are not searched for: this is for engines whose containers have
+    their own executables. If `variables_required` is false, a variable in `${env.NAME}` may be unset: this is
+    for exports, which read variables at the start of the stack.
 
     Raises:
         ConfigurationError: the stack file, a variable or an argument has an invalid value.

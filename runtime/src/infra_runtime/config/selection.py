@@ -1,4 +1,4 @@
-"""Select the services of a request: the services that it names, or else the services of the stack."""
+"""Select the services of a request: the services in the request; without names, the services of the stack."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ONCE = frozenset({PROXY})
 
 
 def selected(declaration: Declaration) -> list[str]:
-    """Return the names of the services that a request selects, without the services that these need.
+    """Return the names of the services that a request selects; the services that they need are not added.
 
     Raises:
         UnknownServiceError: a name in the request is not a service.
@@ -30,7 +30,7 @@ def selected(declaration: Declaration) -> list[str]:
     check(declaration)
     for name in (*request.names, *request.skip):
         if is_replaced(name, declaration):
-            raise replaced_error(name, "the request names", "", declaration)
+            raise replaced_error(name, "the request contains", "", declaration)
     _check_lists(declaration)
     names = request.names or with_selected_proxy(stack_names(declaration), declaration)
     return [name for name in dict.fromkeys(names) if name not in request.skip]
@@ -46,7 +46,7 @@ def declared(declaration: Declaration) -> set[str]:
 
 
 def stack_names(declaration: Declaration) -> Sequence[str]:
-    """Return the services of the stack: from `profile`, or else from `use`, or else all services (`full`)."""
+    """Return the services of the stack: of the setting `profile`, or of `use`, or of the profile `full`."""
     profile = declaration.stack.profile
     return _in_use(declaration) if profile is None else _profile(declaration, profile)
 
@@ -56,7 +56,7 @@ def _in_use(declaration: Declaration) -> Sequence[str]:
 
 
 def _full(declaration: Declaration) -> Sequence[str]:
-    """Return the services of the profile `full`: the default stack, and each other service with a table."""
+    """Return the services of the profile `full`: the default stack, and all other services with a table."""
     return _with_tables(declaration, default_stack(declaration))
 
 
@@ -66,36 +66,36 @@ def _with_tables(declaration: Declaration, names: Sequence[str]) -> Sequence[str
 
 
 def _profile(declaration: Declaration, profile: str) -> Sequence[str]:
-    """Return the services of an existing profile. A profile of the stack file takes precedence."""
-    if (own := declaration.stack.profiles.get(profile)) is not None:
-        return own
+    """Return the services of a profile; a profile of the stack file replaces a profile of pytest-infra."""
+    if (declared_services := declaration.stack.profiles.get(profile)) is not None:
+        return declared_services
     if profile == FULL:
         return _full(declaration)
     if profile == EVERYTHING:
         return _with_tables(declaration, _every_kind())
-    present = {*_in_use(declaration), *declaration.stack.services}
+    stack_services = {*_in_use(declaration), *declaration.stack.services}
     is_export = not declaration.request.variables_required
     return [
         name
         for name in PROFILES[profile]
         if name in declaration.stack.services
-        or (KINDS[name].target in {"", *present} and not (KINDS[name].local and is_export))
+        or (KINDS[name].target in {"", *stack_services} and not (KINDS[name].local and is_export))
     ]
 
 
 def _every_kind() -> list[str]:
-    """Return the kinds that can be installed, with only one kind for each role in `_ONCE`."""
-    names, provided = [], set[str]()
+    """Return the kinds whose servers can be installed; for each role in `_ONCE`, only the first kind."""
+    names, provided_roles = [], set[str]()
     for name in (kind.name for kind in KINDS.values() if not kind.external):
         roles = _ONCE.intersection(catalogue.entry(name).roles)
-        if not roles & provided:
+        if not roles & provided_roles:
             names.append(name)
-        provided |= roles
+        provided_roles |= roles
     return names
 
 
 def _check_lists(declaration: Declaration) -> None:
-    """Raise an error for an unknown name in the settings `profile` and `use` or in a profile."""
+    """Raise `ConfigurationError` for an unknown name in the settings `profile` and `use`, or in a profile."""
     stack = declaration.stack
     profiles = {*PROFILES, FULL, EVERYTHING, *stack.profiles}
     if stack.profile is not None and stack.profile not in profiles:

@@ -1,4 +1,4 @@
-"""The settings of one service, merged from its table, the environment's defaults and its executable."""
+"""Merge and validate the settings of one service from its table, defaults and executable."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @frozen
 class ServiceConfiguration:
-    """One service with validated settings, before its spec is made."""
+    """One service with validated settings, from which its spec can be created."""
 
     name: str
     #: `USER` for the user's own service
     kind: str
     entry: Entry
     settings: BaseModel
-    #: the settings with their sources; the keys do not begin with `services.NAME`
+    #: the settings with their sources; the prefix `services.NAME` of the keys is omitted
     origins: Merged
 
     def contributions(self) -> Iterator[Contribution]:
@@ -53,10 +53,10 @@ class ServiceConfiguration:
 
 
 def configure(name: str, declaration: Declaration, *, ports: Layer | None = None) -> ServiceConfiguration:
-    """Validate the merged settings of a service and return them.
+    """Merge and validate the settings of a service; return them.
 
-    `ports` contains the default ports of the second and later instances of a kind; it is None for the first.
-    Raises `ConfigurationError`.
+    `ports` is the layer with default ports for the second and later instances of a kind, None for other
+    services. Raises `ConfigurationError` for an invalid name, kind or setting.
     """
     table, key = declaration.table(name), ("services", name)
     kind = _checked_kind(name, declaration)
@@ -78,7 +78,9 @@ def configure(name: str, declaration: Declaration, *, ports: Layer | None = None
         entry.settings,
         origins.values,
         key,
-        lambda full: declaration.location(full) if full == key else origins.location(full[2:]),
+        lambda full_key: (
+            declaration.location(full_key) if full_key == key else origins.location(full_key[2:])
+        ),
     )
     return ServiceConfiguration(name=name, kind=kind, entry=entry, settings=settings, origins=origins)
 
@@ -97,12 +99,15 @@ def validated(
 
 
 def _own_entry(table: Mapping[str, Any]) -> Entry:
-    """Return the entry of a user's own service: it runs in a container, or as a program of this machine."""
+    """Return the entry of a user's own service: for a container if the table has an image, else a program."""
     return image_service.ENTRY if "image" in table else user_service.ENTRY
 
 
 def _locked_digest(entry: Entry, table: Mapping[str, Any], declaration: Declaration) -> list[Layer]:
-    """Return the layer with the digest of a service's image in the lock of the project, if there is one."""
+    """Return a list with a layer that contains the digest of a service's image in the project's lock.
+
+    If the lock contains no digest of the image, the list is empty.
+    """
     if entry is not image_service.ENTRY:
         return []
     path = declaration.request.root / lockfile.NAME
@@ -119,7 +124,7 @@ def _checked_kind(name: str, declaration: Declaration) -> str:
     elif kind == name:
         return name
     elif name in OWN_SCOPES | OWN_NAMES:
-        problem = f"references ${{{name}.…}} already refer to something else"
+        problem = f"references ${{{name}.…}} already have another meaning"
     elif not _NAME.fullmatch(name):
         problem = "a name consists of lower-case letters, digits, - and _, and begins with a letter"
     if problem:
@@ -134,7 +139,7 @@ def _checked_kind(name: str, declaration: Declaration) -> str:
         )
     if kind == USER and "kind" in table:
         raise ConfigurationError(
-            f"{name} has both a `command` and a `kind`",
+            f"the table of {name} contains `command` and `kind`",
             where=declaration.location((*key, "kind")),
             hint="Remove `kind` for your own service, or `command` for a service of this kind.",
         )
@@ -147,9 +152,9 @@ def _checked_kind(name: str, declaration: Declaration) -> str:
 
 
 def _facts(entry: Entry, declaration: Declaration, name: str) -> list[Layer]:
-    """Return the layer with settings that are read from a service's executable, such as its version.
+    """Return settings that are read from a service's executable, such as its version, as a list with a layer.
 
-    A missing executable is not an error in this function, because the plan may not need the executable.
+    If the executable is missing, the list is empty: the plan may not need the executable.
     """
     if entry.facts is None or not declaration.executables:
         return []

@@ -1,4 +1,4 @@
-"""The sources of a stack's settings (arguments, variables, files), in the order of their precedence."""
+"""Read a stack's settings from all sources: arguments, variables, files and the configuration service."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ _BESIDE = frozenset({"environment", "api", "binaries", "image"})
 
 
 def layers(request: Request) -> list[Layer]:
-    """Return the settings of each source as layers; an earlier layer takes precedence over a later one.
+    """Return the settings of each source as a layer; an earlier layer takes precedence over later layers.
 
     The order is: command line, environment variables, `.env`, overlay, stack file, configuration service.
     """
     files = list(_files(request))
     services = {name for layer in files for name in _services(layer.values)}
-    given = dict(request.overrides)
+    arguments = dict(request.overrides)
     if request.profile:
-        given["profile"] = request.profile
+        arguments["profile"] = request.profile
     sources = [
-        Layer(values=given, where=lambda key: "--" + ".".join(key)),
+        Layer(values=arguments, where=lambda key: "--" + ".".join(key)),
         from_environment(services),
         *from_dotenv(request.root / ".env", services),
         *files,
     ]
-    # Each of these sources may set the URL of the configuration service. The settings in this service have
-    # the lowest precedence.
+    # Each source above may contain the URL of the configuration service, whose settings have the lowest
+    # precedence.
     address = merge(sources).values.get("config_service")
     if isinstance(address, str) and address:
         bucket = {name: value for name, value in read_bucket(address).items() if name in _TOP}

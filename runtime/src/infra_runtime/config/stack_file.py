@@ -1,4 +1,4 @@
-"""The stack file: `infra.toml`, or `[tool.infra]` in `pyproject.toml`, and the line of each of its keys."""
+"""Read the stack file, `infra.toml` or `[tool.infra]` in `pyproject.toml`, and the line of each key."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _STACK_TABLE = re.compile(rb"^[ \t]*\[tool\.infra[\].]", re.MULTILINE)
 
 @frozen
 class StackFile:
-    """A stack file or an overlay; it is parsed at the first use of `values`.
+    """A stack file or an overlay, which is parsed when `values` is read for the first time.
 
-    `table` is the key of the table that describes the stack: empty, or `tool.infra` in `pyproject.toml`.
+    `table` is the key of the table that describes the stack: empty for the whole file, or `tool.infra`.
     """
 
     path: Path
@@ -29,7 +29,7 @@ class StackFile:
 
     @functools.cached_property
     def values(self) -> Mapping[str, Any]:
-        """The table of the file that describes the stack.
+        """The content of the table that describes the stack.
 
         Raises `ConfigurationError` if the file is not TOML.
         """
@@ -39,16 +39,21 @@ class StackFile:
         return values
 
     def where(self, key: Key) -> str:
-        """Return file and line of a key, or of the innermost table that contains the key: `infra.toml:3`."""
+        """Return the file and the line of a key, or of the innermost table that contains it:
+
+        `infra.toml:3`.
+        """
         lines = line_numbers(self.text)
-        full = (*self.table, *key)
-        while full and full not in lines:
-            full = full[:-1]
-        return f"{self.path}:{lines[full]}" if full else str(self.path)
+        full_key = (*self.table, *key)
+        while full_key and full_key not in lines:
+            full_key = full_key[:-1]
+        return f"{self.path}:{lines[full_key]}" if full_key else str(self.path)
 
 
 def find(directory: Path) -> StackFile | None:
-    """Return the stack file in a directory, or in the nearest directory above; None if none is found.
+    """Return the stack file in a directory, or in the nearest directory above.
+
+    None without a stack file.
 
     Raises `ConfigurationError` if a directory has two stack files, or a file cannot be read.
     """
@@ -59,7 +64,7 @@ def find(directory: Path) -> StackFile | None:
             raise ConfigurationError(
                 f"the stack is described twice: in pyproject.toml and in {stack_file}",
                 where=str(project),
-                hint=f"Keep either {NAME} or [tool.infra] in pyproject.toml.",
+                hint=f"Remove either {NAME} or the table [tool.infra] in pyproject.toml.",
             )
         if has_stack_file:
             return read(stack_file)
@@ -69,7 +74,7 @@ def find(directory: Path) -> StackFile | None:
 
 
 def overlay(file: StackFile, environment: str) -> StackFile | None:
-    """Return the overlay file of an environment, such as `infra.test.toml`, or None if it is missing."""
+    """Return the overlay file of an environment, such as `infra.test.toml`; None if the file is missing."""
     path = file.path.with_name(f"infra.{environment}.toml")
     return read(path) if path.is_file() else None
 
@@ -83,7 +88,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot be read: {error}", where=str(path)) from None
+        raise ConfigurationError(f"the file cannot be read: {error}", where=str(path)) from None
 
 
 def _has_stack_table(path: Path) -> bool:
@@ -93,8 +98,8 @@ def _has_stack_table(path: Path) -> bool:
         return False
     if _STACK_TABLE.search(content):
         return True
-    # Most `pyproject.toml` files above the directory describe no stack. They are not parsed, because parsing
-    # is slow, and because an invalid file that describes no stack must not be an error.
+    # A `pyproject.toml` without a stack is not parsed: parsing is slow, and an invalid file must not be an
+    # error if # it describes no stack.
     if b"infra" not in content or b"tool" not in content:
         return False
     try:
@@ -136,10 +141,10 @@ _TOKEN = re.compile(
 
 @functools.lru_cache(maxsize=8)
 def line_numbers(text: str) -> Mapping[Key, int]:
-    """Return a mapping from key to line number, for each table header and key at a line start in TOML.
+    """Return a mapping from key to line number for a TOML text: for table headers and keys at line starts.
 
-    The result is cached, because each value of the file requests it: without the cache, a file with 500
-    services takes 30 s.
+    The result is cached, because the function is called for each value of a file: without the cache, a file
+    with 500 services takes 30 s.
     """
     lines: dict[Key, int] = {}
     table: Key = ()
@@ -158,7 +163,7 @@ def _add_line(lines: dict[Key, int], table: Key, parts: Key, line: int) -> None:
 
 
 def _statements(text: str) -> Iterator[tuple[int, int]]:
-    """Yield offset and number of every line of a TOML text that begins a new key or table."""
+    """Yield the offset and the number of every line of a TOML text at which a key or a table can begin."""
     depth, end, line = 0, 0, 1
     yield end, line
     for token in _TOKEN.finditer(text):

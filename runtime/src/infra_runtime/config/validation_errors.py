@@ -1,4 +1,4 @@
-"""Convert validation errors of pydantic to messages for users: location, problem, allowed names."""
+"""Convert validation errors of pydantic to messages with location, problem and allowed names."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 def configuration_error(
     error: ValidationError, model: type[BaseModel], prefix: Key, location: Callable[[Key], str]
 ) -> ConfigurationError:
-    """Return one error with the messages of all mistakes that pydantic found in settings.
+    """Return one error with the messages of all invalid settings that pydantic reports.
 
-    `location` is a function that returns where a key is set, such as `infra.toml:3`.
+    The function `location` returns the location of a key, such as `infra.toml:3`.
     """
     messages = []
     for details in error.errors(include_url=False, include_input=True):
-        # pydantic adds the part `[key]` if the name in a table is the mistake, and not its value.
+        # pydantic appends `[key]` to the location if a key in a table is invalid, not its value.
         key = tuple(str(part) for part in details["loc"] if part != "[key]")
-        full = (*prefix, *key)
-        messages.append((location(full), f"{_dotted(full)}: {_message(details, model, key)}"))
-    (where, message), *others = dict.fromkeys(messages)
-    return ConfigurationError("\n".join([message, *map(": ".join, others)]), where=where)
+        full_key = (*prefix, *key)
+        messages.append((location(full_key), f"{_dotted(full_key)}: {_message(details, model, key)}"))
+    (where, message), *other_messages = dict.fromkeys(messages)
+    return ConfigurationError("\n".join([message, *map(": ".join, other_messages)]), where=where)
 
 
 def unknown_key(name: str, known: Iterable[str]) -> str:
-    """Return the error message for an unknown key: a similar known key, and all allowed keys."""
+    """Return the error message for an unknown key, with the most similar known key and all allowed keys."""
     known = sorted(known)
-    meant = nearest(name, known)
-    allowed = "" if "there are" in meant else f" (allowed: {', '.join(known)})"
-    return f"unknown key {name!r}{meant}{allowed}"
+    suggestion = nearest(name, known)
+    allowed = "" if "there are" in suggestion else f" (allowed: {', '.join(known)})"
+    return f"unknown key {name!r}{suggestion}{allowed}"
 
 
 def _dotted(key: Key) -> str:
@@ -61,9 +61,11 @@ def _message(details: ErrorDetails, model: type[BaseModel], key: Key) -> str:
         case "dict_type" | "model_type" | "mapping_type" | "dataclass_type":
             return "input should be a table"
         case _:
-            given = details["input"]
-            shown = isinstance(given, str | int | float) and not is_secret_name(key[-1] if key else "")
-            suffix = f", not {_short(given)}" if shown else ""
+            input_value = details["input"]
+            is_visible = isinstance(input_value, str | int | float) and not is_secret_name(
+                key[-1] if key else ""
+            )
+            suffix = f", not {_short(input_value)}" if is_visible else ""
             return f"{details['msg'][0].lower()}{details['msg'][1:]}{suffix}"
 
 

@@ -1,1 +1,1 @@
-"""The control plane of a Kubernetes cluster: requests to its API server, and its first resources."""
+"""The kind `kubernetes`: requests to the API server of a cluster, and the first resources of a cluster."""

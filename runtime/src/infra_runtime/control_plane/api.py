@@ -1,4 +1,4 @@
-"""Requests to the API server of a Kubernetes cluster on this machine, with the standard library.
+"""Send requests to the API server of a Kubernetes cluster on this machine, with the standard library only.
 
 Source: Kubernetes documentation, "API Concepts" and "API Discovery".
 """
@@ -16,18 +16,18 @@ from urllib.parse import urlencode
 from infra_runtime.errors import InfraError
 from infra_runtime.kept_connection import KeptConnection
 
-#: seconds for one request
+#: the time limit of one request in seconds
 PATIENCE = 30.0
 #: seconds between two requests that wait for a resource
 INTERVAL = 0.02
-#: the methods that have no second effect if they are sent again
+#: the methods for which a repeated request has no additional effect
 _IDEMPOTENT = frozenset({"GET", "DELETE", "PATCH"})
 #: the media type of the list of all resources
 _RESOURCES = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
 class ApiError(InfraError):
-    """The error that the API server refused a request; `status` is the status of its answer."""
+    """The error that the API server refused a request; `status` is the HTTP status of its answer."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message, status)
@@ -41,9 +41,10 @@ class ControlPlaneApi:
     """A connection to an API server, which stays open between requests."""
 
     def __init__(self, host: str, port: int, token: str, ca: str) -> None:
-        """`ca` is the path of the file with the certificate of the server's authority.
+        """Create a connection; the first request opens it.
 
-        Raises `OSError` if the file does not exist yet.
+        `ca` is the path of the file with the certificate of the authority that signed the server's
+        certificate. Raises `OSError` if the file does not exist yet.
         """
         context = ssl.create_default_context(cafile=ca)
         self._connection = KeptConnection(
@@ -52,7 +53,10 @@ class ControlPlaneApi:
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
-        """Return a resource or a list of resources. Raises `ApiError` if it does not exist."""
+        """Return the resource, or the list of resources, at a path.
+
+        Raises `ApiError` if it does not exist.
+        """
         answer: dict[str, Any] = self._request("GET", f"{path}?{urlencode(query)}" if query else path)
         return answer
 
@@ -70,7 +74,7 @@ class ControlPlaneApi:
                 return
 
     def create(self, path: str, document: dict[str, Any]) -> bool:
-        """Create a resource below the path of its kind; return False if a resource of this name exists."""
+        """Create a resource below the path of its kind; return false if a resource with its name exists."""
         try:
             self._request("POST", path, document, "application/json")
         except ApiError as error:
@@ -80,7 +84,7 @@ class ControlPlaneApi:
         return True
 
     def merge(self, path: str, fields: dict[str, Any]) -> None:
-        """Change fields of a resource."""
+        """Change these fields of a resource; other fields are not changed."""
         self._request("PATCH", path, fields, "application/merge-patch+json")
 
     def delete(self, path: str) -> None:
@@ -92,14 +96,14 @@ class ControlPlaneApi:
                 raise
 
     def namespaced(self) -> Iterator[tuple[str, str]]:
-        """Yield the path of the API and the plural name of each kind of resource that a namespace can list.
+        """Yield the API path and the plural name of each kind of resource that can be listed in a namespace.
 
-        A kind that several versions of a group contain is yielded for the preferred version only.
+        If several versions of a group contain a kind, the kind is yielded for the preferred version only.
         """
         for root in ("/api", "/apis"):
             for group in self._request("GET", root, accept=_RESOURCES)["items"]:
                 name = group["metadata"].get("name", "")
-                seen: set[str] = set()
+                yielded_kinds: set[str] = set()
                 for version in group["versions"]:
                     path = f"{root}/{name}/{version['version']}" if name else f"{root}/{version['version']}"
                     for resource in version.get("resources", ()):
@@ -107,9 +111,9 @@ class ControlPlaneApi:
                         if (
                             resource["scope"] == "Namespaced"
                             and "list" in resource["verbs"]
-                            and plural not in seen
+                            and plural not in yielded_kinds
                         ):
-                            seen.add(plural)
+                            yielded_kinds.add(plural)
                             yield path, plural
 
     def is_ready(self) -> bool:
@@ -129,10 +133,12 @@ class ControlPlaneApi:
         kind: str = "",
         accept: str = "application/json",
     ) -> Any:
-        """Send a request and return the decoded answer."""
+        """Send a request; return the decoded JSON object of the answer, or None. Raises `ApiError`."""
         headers = {**self._headers, "Accept": accept, **({"Content-Type": kind} if kind else {})}
-        data = None if body is None else json.dumps(body)
-        status, answer = self._connection.send(method, path, data, headers, idempotent=method in _IDEMPOTENT)
+        content = None if body is None else json.dumps(body)
+        status, answer = self._connection.send(
+            method, path, content, headers, idempotent=method in _IDEMPOTENT
+        )
         if status >= 300:
             raise ApiError(f"{method} {path}: status {status}: {_reason(answer)}", status)
         return json.loads(answer) if answer.startswith(b"{") else None
@@ -149,7 +155,7 @@ class ControlPlaneApi:
 
 
 def _reason(answer: bytes) -> str:
-    """Return the message of a status document, or the beginning of another answer."""
+    """Return the message in an answer; if the answer is not a status document, its first 200 bytes."""
     try:
         return str(json.loads(answer)["message"])
     except (ValueError, KeyError, TypeError):

@@ -1,10 +1,12 @@
-"""Create the resources of a new cluster, then become kwok: `python -m infra_runtime.control_plane.bootstrap`.
+"""Create the first resources of a cluster, and then start kwok in this process.
 
-The arguments are a file and the command line of kwok. The file contains JSON: `host`, `port` and
-`kubelet_port`, `token` and `ca` as `ControlPlaneApi` needs them, `nodes` (the number of nodes), and `volumes`
-(the number of persistent volumes). The resources exist when kwok starts, so a cluster whose kwok answers is
-complete. With `--wait` before the other arguments, the process only waits until the API server is ready, and
-becomes another program: the controller manager exits if the server is not healthy within ten seconds.
+`python -m infra_runtime.control_plane.bootstrap FILE COMMAND…` creates the resources and replaces its process
+by COMMAND, the command line of kwok. Therefore, all resources exist when kwok answers. FILE contains a JSON
+object: `host`, `port`, `token` and `ca` (the arguments of `ControlPlaneApi`), `kubelet_port`, `nodes` (the
+number of nodes) and `volumes` (the number of persistent volumes).
+
+With `--wait` as the first argument, the process only waits until the API server is ready, and then executes
+COMMAND: the controller manager would exit if the server is not healthy within ten seconds.
 
 Sources: Kubernetes documentation, "Nodes", "Persistent Volumes" and "Well-Known Labels".
 """
@@ -21,9 +23,9 @@ from typing import Any, NamedTuple
 
 from infra_runtime.control_plane.api import INTERVAL, ControlPlaneApi
 
-#: the storage class of claims that name none
+#: the storage class of volume claims without a storage class
 STORAGE_CLASS = "standard"
-#: the number of zones to which the nodes belong in turn
+#: the number of zones; the nodes are assigned to the zones in turn
 ZONES = 3
 _STORAGE, _VOLUMES, _NODES = (
     "/apis/storage.k8s.io/v1/storageclasses",
@@ -33,7 +35,7 @@ _STORAGE, _VOLUMES, _NODES = (
 
 
 class Cluster(NamedTuple):
-    """The content of the file."""
+    """The content of FILE: the address of the API server, and the numbers of the resources."""
 
     host: str
     port: int
@@ -45,13 +47,13 @@ class Cluster(NamedTuple):
 
 
 def read(data: dict[str, Any]) -> Cluster:
-    """Return the cluster in the decoded content of a file."""
+    """Return the cluster that the JSON data of FILE describe."""
     numbers = {name: int(data[name]) for name in ("port", "kubelet_port", "nodes", "volumes")}
     return Cluster(host=data["host"], token=data["token"], ca=data["ca"], **numbers)
 
 
 def resources(cluster: Cluster) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield path and document of the storage class, the volumes and the nodes of a cluster."""
+    """Yield the path and the document of the storage class, of each volume and of each node of a cluster."""
     default = {"storageclass.kubernetes.io/is-default-class": "true"}
     yield (
         _STORAGE,
@@ -69,7 +71,7 @@ def resources(cluster: Cluster) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _volume(number: int) -> dict[str, Any]:
-    """Return a volume; nothing is written to its path, because the pods are simulated."""
+    """Return the document of a volume; its path is not used, because the pods are simulated."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -110,9 +112,9 @@ def _node(number: int, cluster: Cluster) -> dict[str, Any]:
 
 
 def create(api: ControlPlaneApi, cluster: Cluster) -> None:
-    """Create the resources that do not exist, and write the port of kwok to those nodes that exist.
+    """Create the missing resources of a cluster, and write the present port of kwok to existing nodes.
 
-    Raises `ApiError` if the server refuses one.
+    Raises `ApiError` if the server refuses a resource.
     """
     for path, document in resources(cluster):
         if not api.create(path, document) and "status" in document:
@@ -121,7 +123,7 @@ def create(api: ControlPlaneApi, cluster: Cluster) -> None:
 
 
 def wait_until_ready(cluster: Cluster) -> ControlPlaneApi:
-    """Wait until the API server is ready; the supervisor limits the time of the start."""
+    """Wait until the API server is ready, and return a connection; the supervisor limits the time."""
     while True:
         try:
             api = ControlPlaneApi(cluster.host, cluster.port, cluster.token, cluster.ca)
@@ -134,14 +136,14 @@ def wait_until_ready(cluster: Cluster) -> ControlPlaneApi:
 
 
 def main(arguments: list[str]) -> None:
-    """Create the resources, or only wait, and replace this process by another program."""
+    """Create the resources, or with `--wait` only wait, and then replace this process by COMMAND."""
     only_wait = arguments[0] == "--wait"
     file, *command = arguments[1:] if only_wait else arguments
     cluster = read(json.loads(Path(file).read_text(encoding="utf-8")))
     with wait_until_ready(cluster) as api:
         if not only_wait:
             create(api, cluster)
-            # The controller manager creates the account, without which the server refuses pods.
+            # The server refuses pods until the controller manager has created this account.
             api.wait_for("/api/v1/namespaces/default/serviceaccounts/default")
     os.execv(command[0], command)  # noqa: S606 - without a shell, the program has this pid
 

@@ -1,7 +1,7 @@
-"""The checksums of the files in a snapshot, and their comparison with a copy of the snapshot.
+"""Compute the checksums of a snapshot's files, and compare them with a copy of the snapshot.
 
-Hashing reads every file, and the supervisor has only one thread. Therefore the supervisor runs `main` of this
-module in another process.
+The supervisor has only one thread, and hashing reads every file. Therefore, the supervisor runs `main` of
+this module in another process.
 """
 
 from __future__ import annotations
@@ -13,29 +13,30 @@ import sys
 
 from infra_runtime.host import disk
 
-#: the file in a snapshot's folder that describes the snapshot
+#: the name of the file in a snapshot's folder that describes the snapshot
 DESCRIPTION = "snapshot.json"
 #: the field of the description that maps each path to its checksum
 FILES = "files"
-#: the length of a hash in bytes; enough to detect every accidental change
+#: the length of a hash in bytes, which is enough to detect accidental changes
 HASH_BYTES = 16
 
 
 def checksums(folder: str) -> dict[str, str]:
     """Return a mapping from each path below a folder to its checksum.
 
-    The checksum of a file is `SIZE HASH`, of a folder `folder`, and of a symlink `link TARGET`.
+    The checksum of a file is `SIZE HASH`, of a folder `folder`, of a symbolic link `link TARGET`, and of
+    another file `type MODE`.
     """
     sums: dict[str, str] = {}
-    waiting = [""]
-    while waiting:
-        parent = waiting.pop()
+    pending_folders = [""]
+    while pending_folders:
+        parent = pending_folders.pop()
         with os.scandir(f"{folder}/{parent}") as entries:
             for entry in entries:
                 path = f"{parent}{entry.name}"
                 if entry.is_dir(follow_symlinks=False):
                     sums[path] = "folder"
-                    waiting.append(f"{path}/")
+                    pending_folders.append(f"{path}/")
                 elif entry.is_symlink():
                     sums[path] = f"link {os.readlink(entry.path)}"
                 elif entry.is_file(follow_symlinks=False):
@@ -62,8 +63,8 @@ def _checksum(path: str) -> str:
 def seal(snapshot: str, *, durable: bool) -> None:
     """Write the checksums of a snapshot's files to the file that describes the snapshot.
 
-    If `durable` is true, the complete snapshot is then on the disk and survives a power failure. Raises
-    `OSError`.
+    If `durable` is true, the function returns when the complete snapshot is on the disk, so that it survives
+    a power failure. Raises `OSError` if a file cannot be read or written.
     """
     path = f"{snapshot}/{DESCRIPTION}"
     with open(path, encoding="utf-8") as file:
@@ -77,30 +78,31 @@ def seal(snapshot: str, *, durable: bool) -> None:
 def difference(snapshot: str, copy: str, *, durable: bool) -> str:
     """Return the first difference between a copy of a snapshot's files and the snapshot's checksums.
 
-    The result is a string that begins with the path of the file in the snapshot's folder; it is empty if the
-    copy is correct. If `durable` is true, a correct copy is then on the disk and survives a power failure.
+    The result is a text that begins with the path of a file in the snapshot's folder; it is empty if the copy
+    is correct. If `durable` is true, the function returns when the correct copy is on the disk, so that it
+    survives a power failure.
     """
     try:
         with open(f"{snapshot}/{DESCRIPTION}", encoding="utf-8") as file:
-            expected = json.load(file)[FILES]
-        sealed = dict(expected)
+            sealed_checksums = json.load(file)[FILES]
+        sealed = dict(sealed_checksums)
     except (OSError, ValueError, KeyError, TypeError):
         return f"{DESCRIPTION} contains no checksums"
-    existing = checksums(copy)
-    for path in sorted(sealed.keys() | existing.keys()):
-        if path not in existing:
+    copy_checksums = checksums(copy)
+    for path in sorted(sealed.keys() | copy_checksums.keys()):
+        if path not in copy_checksums:
             return f"services/{path} is missing"
         if path not in sealed:
-            return f"services/{path} was added after the snapshot was taken"
-        if sealed[path] != existing[path]:
-            return f"services/{path} has changed since the snapshot was taken"
+            return f"services/{path} was added after the snapshot was saved"
+        if sealed[path] != copy_checksums[path]:
+            return f"services/{path} has changed since the snapshot was saved"
     if durable:
         disk.sync_file_system(copy)
     return ""
 
 
 def command(*arguments: str) -> tuple[str, ...]:
-    """Return the command line of a new process that calls `main` of this module with these arguments."""
+    """Return the command line that calls `main` of this module with these arguments in a new process."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     code = f"import sys; sys.path.insert(0, {root!r}); "
     code += "from infra_runtime.data_directory.checksums import main; main(sys.argv[1:])"
@@ -108,10 +110,13 @@ def command(*arguments: str) -> tuple[str, ...]:
 
 
 def main(arguments: list[str]) -> None:
-    """Run the command in `arguments`: `seal`, `check` or `remove`, with their arguments.
+    """Run one of the commands `seal`, `check` and `remove`, which is the first argument.
 
-    `seal SNAPSHOT DURABLE` adds the checksums to a snapshot. `check SNAPSHOT COPY ANSWER DURABLE` compares a
-    copy with the checksums and writes the difference to the file ANSWER. `remove PATH …` removes folders.
+    - `seal SNAPSHOT DURABLE` writes the checksums of a snapshot to the snapshot's description.
+    - `check SNAPSHOT COPY ANSWER DURABLE` compares a copy with the checksums, and writes the difference to
+      the file ANSWER.
+    - `remove PATH …` removes folders.
+
     DURABLE is `1` (true) or `0` (false).
     """
     match arguments:

@@ -1,7 +1,8 @@
 """The control file of a data directory: the path of the control socket, and the process that listens on it.
 
-Clients find the socket by this file, because their environment variables may differ from the variables of the
-process that started the stack. The file remains when the supervisor exits; the next supervisor replaces it.
+Clients read the path of the socket from this file, because their environment variables may differ from those
+of the process that started the stack. The file remains when the supervisor exits; the next supervisor
+replaces it.
 """
 
 from __future__ import annotations
@@ -20,31 +21,31 @@ _REMOVE = "Stop the supervisor of this data directory if it is running, and remo
 
 
 class ControlFile(Record):
-    """The content of a control file, with which a client finds the control socket of the supervisor."""
+    """The content of a control file: the supervisor's process and the path of its control socket."""
 
     #: the path of the control socket
     socket: str
     #: the supervisor's pid and start time
     pid: int
     started: str
-    #: the data directory; another path means that the directory was copied or moved
+    #: the path of the data directory; if the path differs, the directory was copied or moved
     data: str
 
 
 def write(paths: Paths) -> None:
     """Write the control file for this process under a temporary name, and rename it when it is complete."""
     content = ControlFile(paths.control, os.getpid(), processes.started(os.getpid()), paths.data)
-    new = f"{paths.control_file}.new"
-    if os.path.lexists(new):
-        os.unlink(new)
-    descriptor = ownership.open_file(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    temporary = f"{paths.control_file}.new"
+    if os.path.lexists(temporary):
+        os.unlink(temporary)
+    descriptor = ownership.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     with open(descriptor, "w", encoding="ascii") as file:
         json.dump(content._asdict(), file)
     # If a rename replaces a file, ext4 waits for the disk, which takes 2 to 12 ms. The previous file belongs
-    # to a supervisor that has exited, so no process needs it. Source: ext4(5), `auto_da_alloc`.
+    # to a supervisor that has exited, so no process needs the file. Source: ext4(5), `auto_da_alloc`.
     with contextlib.suppress(FileNotFoundError):
         os.unlink(paths.control_file)
-    os.rename(new, paths.control_file)
+    os.rename(temporary, paths.control_file)
 
 
 def version(paths: Paths) -> tuple[int, int] | None:
@@ -59,7 +60,7 @@ def version(paths: Paths) -> tuple[int, int] | None:
 def read(paths: Paths) -> ControlFile | None:
     """Return the content of the control file; None if the file is missing or is for another data directory.
 
-    Raises `DataDirectoryError` if another user can have written the file, or if its content is invalid.
+    Raises `DataDirectoryError` if another user could have written the file, or if its content is invalid.
     """
     try:
         ownership.check_folder(paths.data)
@@ -77,7 +78,7 @@ def read(paths: Paths) -> ControlFile | None:
         raise DataDirectoryError(paths.control_file, _DAMAGED, _REMOVE)
     if control.data != paths.data:
         return None
-    # The folder of the socket is removed at the end, so no other folder is accepted.
+    # The folder of the socket is removed when the stack stops, so its path must be as expected.
     if not (os.path.isabs(control.socket) and control.socket.endswith(f"/{paths.stack}/{SOCKET}")):
         raise DataDirectoryError(paths.control_file, _DAMAGED, _REMOVE)
     return control

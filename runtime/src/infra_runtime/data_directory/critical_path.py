@@ -1,4 +1,4 @@
-"""How long each service needed to start, and the services that determined the total time (critical path)."""
+"""Compute the start times of services, and the services that determined the total time (critical path)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Share:
     """The times that one service spent waiting, preparing and starting, in seconds."""
 
     service: str
-    #: waiting until the services that it needs are ready
+    #: until the services that the service needs were ready
     waiting: float
-    #: running the steps that prepare the service: files, seeds, commands
+    #: in the steps that prepare the service: files, seeds, commands
     preparing: float
-    #: from the start of its process to the first successful probe
+    #: from the start of the service's process to the first successful probe
     starting: float
     #: from the request to the end of the service's start
     ended: float
@@ -37,13 +37,14 @@ class Start:
 
     #: Unix time of the request, in seconds
     began: float
-    #: seconds from the supervisor's first event to the request; 0 for a later request to the same supervisor
+    #: seconds from the supervisor's first event to the request; 0 if the supervisor has received an earlier
+    #: request
     boot: float
-    #: from the request until the last service was ready or failed
+    #: seconds from the request until the last service was ready or had failed
     seconds: float
     #: the services, in the order in which they became ready
     shares: tuple[Share, ...]
-    #: the critical path: each service waited for the service before it; the last service was ready last
+    #: the critical path: the names of services; each service waited for the previous service
     chain: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -60,46 +61,50 @@ def last_start(run: Sequence[Event]) -> Start | None:
     return None
 
 
-def _start(run: Sequence[Event], number: int) -> Start | None:
-    began, needs = run[number].time, dict(run[number].needs)
-    moments: dict[str, dict[str, float]] = {}
-    for event in run[number + 1 :]:
+def _start(run: Sequence[Event], request_number: int) -> Start | None:
+    request_time, needs = run[request_number].time, dict(run[request_number].needs)
+    times: dict[str, dict[str, float]] = {}
+    for event in run[request_number + 1 :]:
         if event.event == "wanted":
             needs |= event.needs
-        recorded = moments.get(event.service, {})
-        # A service may be prepared again for another port, and may restart later: only the first start
-        # counts.
-        if event.service in needs and not recorded.keys() & set(ENDS):
+        service_times = times.get(event.service, {})
+        # Only the first start of a service is counted: it may be prepared again for another port, or restart
+        # later.
+        if event.service in needs and not service_times.keys() & set(ENDS):
             if event.event in {"preparing", "spawned"}:
-                moments.setdefault(event.service, {}).setdefault(event.event, event.time)
+                times.setdefault(event.service, {}).setdefault(event.event, event.time)
             elif event.event in ENDS:
-                moments.setdefault(event.service, {})[event.event] = event.time
+                times.setdefault(event.service, {})[event.event] = event.time
     shares = sorted(
-        (_share(name, at, began, tuple(needs[name])) for name, at in moments.items() if "preparing" in at),
+        (
+            _share(name, event_times, request_time, tuple(needs[name]))
+            for name, event_times in times.items()
+            if "preparing" in event_times
+        ),
         key=lambda share: share.ended,
     )
     if not shares:
         return None
-    is_first = number == next(place for place, event in enumerate(run) if event.event == "wanted")
+    is_first = request_number == next(number for number, event in enumerate(run) if event.event == "wanted")
     return Start(
-        began=began,
-        boot=round(began - run[0].time, 6) if is_first else 0.0,
+        began=request_time,
+        boot=round(request_time - run[0].time, 6) if is_first else 0.0,
         seconds=shares[-1].ended,
         shares=tuple(shares),
         chain=_chain(shares),
     )
 
 
-def _share(name: str, at: Mapping[str, float], began: float, needs: tuple[str, ...]) -> Share:
-    outcome = next((end for end in ENDS if end in at), "pending")
-    end = at.get(outcome, at.get("spawned", at["preparing"]))
-    spawned = at.get("spawned", end)
+def _share(name: str, times: Mapping[str, float], request_time: float, needs: tuple[str, ...]) -> Share:
+    outcome = next((end for end in ENDS if end in times), "pending")
+    end = times.get(outcome, times.get("spawned", times["preparing"]))
+    spawned = times.get("spawned", end)
     return Share(
         service=name,
-        waiting=round(at["preparing"] - began, 6),
-        preparing=round(spawned - at["preparing"], 6),
+        waiting=round(times["preparing"] - request_time, 6),
+        preparing=round(spawned - times["preparing"], 6),
         starting=round(end - spawned, 6),
-        ended=round(end - began, 6),
+        ended=round(end - request_time, 6),
         outcome=outcome,
         needs=needs,
     )
@@ -108,13 +113,13 @@ def _share(name: str, at: Mapping[str, float], began: float, needs: tuple[str, .
 def _chain(shares: Iterable[Share]) -> tuple[str, ...]:
     """Return the names of the services on the critical path.
 
-    The last name is the service that was ready last. Before each name is the service that it needs and that
-    was ready last of all services that it needs.
+    The last name is the service that was ready last. The name before a service is, of all services that it
+    needs, the service that was ready last.
     """
     by_name = {share.service: share for share in shares}
-    last = max(by_name.values(), key=lambda share: share.ended)
-    chain = [last.service]
-    while needs := [by_name[need] for need in last.needs if need in by_name]:
-        last = max(needs, key=lambda share: share.ended)
-        chain.append(last.service)
+    latest = max(by_name.values(), key=lambda share: share.ended)
+    chain = [latest.service]
+    while needs := [by_name[need] for need in latest.needs if need in by_name]:
+        latest = max(needs, key=lambda share: share.ended)
+        chain.append(latest.service)
     return tuple(reversed(chain))

@@ -1,7 +1,6 @@
 """The journal `events.jsonl`: the events of a stack, one JSON object per line, sorted by time.
 
-The next supervisor of the data directory reads the journal to find processes that the previous supervisor
-left.
+The next supervisor of the data directory reads the journal to find processes that remain of the previous run.
 """
 
 from __future__ import annotations
@@ -17,26 +16,27 @@ from infra_runtime.message import MessageError
 from infra_runtime.messages import Event
 from infra_runtime.record import Record
 
-ROTATE_AT = 5_000_000  # bytes; about fifty thousand events
+#: the size in bytes above which the journal is renamed; about fifty thousand events
+ROTATE_AT = 5_000_000
 #: the number of bytes at the end of a journal that `recent` reads first; a run has 2,000 to 10,000 bytes
 TAIL = 1 << 16
-#: A line with one of these events contains this text. No other part of a line can contain the text, because
-#: quotes inside a JSON string have backslashes.
+#: The texts by which lines with these events are found. Other lines cannot contain the texts, because quotes
+#: in JSON strings have backslashes.
 _UP, _SPAWNED, _EARLY, _DOWN = (
     f'"event":"{name}"'.encode() for name in ("up", "spawned", "early-start", "down")
 )
 
 
 class Journal:
-    """The open journal of a stack: it appends events to the file, and passes each event to the listeners."""
+    """The open journal of a stack; `write` appends events to the file and passes them to the listeners."""
 
     def __init__(self, path: str, now: Callable[[], float] = time.time) -> None:
         self.path = path
         self._now = now
         self._file = ownership.open_file(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         size = os.fstat(self._file).st_size
-        #: whether the last line is incomplete, after a crash or on a full disk; the next event then starts a
-        #: new line
+        #: whether the last line is incomplete after a crash or on a full disk, so that the next event starts
+        #: a new line
         self._cut = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
         self.listeners: set[Callable[[Mapping[str, object]], None]] = set()
 
@@ -58,7 +58,7 @@ class Journal:
             listener(record)
 
     def close(self) -> None:
-        """Close the file of the journal; no further event can be written."""
+        """Close the file of the journal; afterwards, no events can be written."""
         os.close(self._file)
 
 
@@ -76,16 +76,17 @@ def read(path: str) -> list[Event]:
 
 
 def recent(path: str) -> list[Event]:
-    """Return the last events of the journal at `path`: `last_run` and `traces` need no earlier events.
+    """Return the last events of the journal at `path`, which are sufficient for `last_run` and `traces`.
 
-    These are the events since the last run that ended completely before another run. The time of the call
-    does not depend on the number of earlier runs. Raises `OwnershipError` for a file of another user.
+    The first of these events follows the last run that ended completely and that another run followed. The
+    duration of the call does not depend on the number of earlier runs. Raises `OwnershipError` for a file of
+    another user.
     """
     return parsed(line.decode(errors="replace") for line in _recent_lines(path))
 
 
 def recent_traces(path: str) -> Traces:
-    """Return the traces of the last events of the journal at `path`; only the necessary lines are decoded."""
+    """Return the traces of the last events of the journal at `path`; decode only the necessary lines."""
     identify = (_UP, _SPAWNED, _EARLY, _DOWN)
     lines = [line for line in _recent_lines(path) if any(text in line for text in identify)]
     return traces(parsed(line.decode(errors="replace") for line in lines))
@@ -99,18 +100,18 @@ def _recent_lines(path: str) -> list[bytes]:
     with open(descriptor, "rb") as file:
         size, length = os.fstat(descriptor).st_size, TAIL
         while True:
-            first = max(size - length, 0)
-            file.seek(first)
-            # The first line may be incomplete, and begins in the middle.
-            lines = file.read(size - first).split(b"\n")[1 if first else 0 :]
+            offset = max(size - length, 0)
+            file.seek(offset)
+            # The first line is omitted if the block begins in the middle of the file: it may be incomplete.
+            lines = file.read(size - offset).split(b"\n")[1 if offset else 0 :]
             start = _start_of_recent(lines)
-            if start or not first:
+            if start or not offset:
                 return lines[start:]
             length *= 4
 
 
 def _start_of_recent(lines: list[bytes]) -> int:
-    """Return the number of the line after the last complete `down` that an `up` follows; otherwise 0."""
+    """Return the number of the line after the last complete `down` before another `up`; without it, 0."""
     is_followed = False
     for number in range(len(lines) - 1, -1, -1):
         line = lines[number]
@@ -122,12 +123,15 @@ def _start_of_recent(lines: list[bytes]) -> int:
 
 
 def _is_complete(line: bytes) -> bool:
-    """Return whether a line with the event `down` is complete, and nothing was left at this event."""
+    """Return whether a line with the event `down` is valid, and its field `left` is empty."""
     return any(not event.left for event in parsed([line.decode(errors="replace")]))
 
 
 def parsed(lines: Iterable[str]) -> list[Event]:
-    """Return the events in these lines of a journal; a line that is incomplete after a crash is ignored."""
+    """Return the events in these lines of a journal.
+
+    Invalid lines, such as an incomplete line, are ignored.
+    """
     events = []
     for line in lines:
         with contextlib.suppress(ValueError, MessageError):
@@ -136,16 +140,16 @@ def parsed(lines: Iterable[str]) -> list[Event]:
 
 
 def last_run(events: list[Event]) -> list[Event]:
-    """Return only the events that the last supervisor has written, beginning with its start."""
+    """Return the events of the last supervisor, from its event `up`; an empty list without such an event."""
     starts = [number for number, event in enumerate(events) if event.event == "up"]
     return events[starts[-1] :] if starts else []
 
 
 def starts(path: str, most: int) -> list[float]:
-    """Return the Unix times of the newest starts of the stack, the newest first.
+    """Return the Unix times of the newest starts of the stack, at most `most`, the newest first.
 
-    They are in the journal at `path` and in the renamed earlier journal. Raises `OwnershipError` for a file
-    of another user.
+    The times are read from the journal at `path` and from the renamed earlier journal. Raises
+    `OwnershipError` for a file of another user.
     """
     events = parsed(line for file in (_renamed(path), path) for line in _starts_in(file))
     times = [event.time for event in events if event.event == "up"]
@@ -153,7 +157,7 @@ def starts(path: str, most: int) -> list[float]:
 
 
 def _starts_in(path: str) -> Iterator[str]:
-    """Yield the lines of a journal with a start of the stack; none if the file is missing."""
+    """Yield the lines of a journal with the event `up`; no lines if the file is missing."""
     try:
         descriptor = ownership.open_file(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -163,22 +167,22 @@ def _starts_in(path: str) -> Iterator[str]:
 
 
 class Traces(Record):
-    """The data that identify the processes which earlier supervisors of a stack may have left.
+    """The data that identify remaining processes and containers of a stack's earlier runs.
 
-    A run is the time from the start to the exit of a supervisor. The data are of all runs that have not ended
-    with a complete `down`.
+    A run is the time from the start to the exit of a supervisor. The data are from all runs that have not
+    ended with a complete `down`.
     """
 
     #: pid → start time of the first processes of services, including those that have exited
     roots: dict[int, str]
     tokens: tuple[str, ...]
-    #: the folder of each run's control group, with the run's token; a run that was killed after its `down`
-    #: may have left the group
+    #: the folder of each run's control group, with the run's token; the group of a run whose supervisor was
+    #: killed after `down` may remain
     groups: tuple[tuple[str, str], ...] = ()
     #: the folder in RAM of the last run, if a reboot has ended this run
     lost: str = ""
-    #: The container engines of the runs, each with the run's token. Runs before the last boot are included,
-    #: because an engine keeps its containers.
+    #: the container engines of the runs, each with the run's token; runs before the last boot are included,
+    #: because containers remain after a reboot
     engines: tuple[tuple[str, str], ...] = ()
 
     def __bool__(self) -> bool:
@@ -186,14 +190,14 @@ class Traces(Record):
 
 
 def traces(events: Iterable[Event]) -> Traces:
-    """Return the traces of all runs since the last run that ended without a remaining process.
+    """Return the traces of all runs since the last run that ended completely.
 
-    Runs before the machine's last boot have no traces.
+    Of runs before the machine's last boot, only the container engines are included.
     """
     roots: dict[int, str] = {}
     groups: dict[str, str] = {}
-    ended: dict[str, str] = {}
-    this_boot, same_boot, lost, token = boot(), False, "", ""
+    ended_groups: dict[str, str] = {}
+    this_boot, is_this_boot, lost, token = boot(), False, "", ""
     engines: dict[tuple[str, str], None] = {}
     for event in events:
         if event.engine:
@@ -201,25 +205,25 @@ def traces(events: Iterable[Event]) -> Traces:
         match event.event:
             case "up":
                 token = event.token
-                # A pid from before the machine's last boot does not identify a process now.
-                same_boot = event.boot == this_boot
-                ended = {}  # the new supervisor has removed the group of the previous run
-                lost = "" if same_boot else event.folder
-                if same_boot and event.token:
+                # A pid of an earlier boot does not identify a process of this boot.
+                is_this_boot = event.boot == this_boot
+                ended_groups = {}  # the new supervisor has removed the group of the previous run
+                lost = "" if is_this_boot else event.folder
+                if is_this_boot and event.token:
                     groups[event.token] = event.cgroup
-            case "spawned" | "early-start" if same_boot:
+            case "spawned" | "early-start" if is_this_boot:
                 roots[event.pid] = event.started
             case "down" if not event.left:
                 roots.clear()
                 engines.clear()
                 lost = ""
-                ended, groups = groups, {}
-    pairs = tuple((folder, token) for token, folder in (ended | groups).items() if folder)
+                ended_groups, groups = groups, {}
+    pairs = tuple((folder, token) for token, folder in (ended_groups | groups).items() if folder)
     return Traces(roots, tuple(groups), pairs, lost, tuple(engines))
 
 
 def boot() -> str:
-    """Return the identifier that the kernel creates at each boot; empty on a system without this identifier.
+    """Return the identifier that the kernel creates at each boot; empty if the system has no such identifier.
 
     Source: random(4).
     """

@@ -1,4 +1,4 @@
-"""The leak check: find the processes, containers, ports and sockets that a stopped stack has left."""
+"""The leak check: find the processes, containers, ports and sockets that remain of a stopped stack."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from infra_runtime.value import frozen
 
 @frozen
 class LeakCheck:
-    """The result of a leak check of the last run of a stack; each remaining item is described by a string."""
+    """The result of a leak check of a stack's last run; a text describes each remaining process or file."""
 
     #: the number of services, without copies for single tests
     services: int
-    #: seconds in which at least one service was starting for the first time; None when none became ready
+    #: seconds in which at least one service was starting for the first time; None if no service became ready
     ready_seconds: float | None
     processes: tuple[str, ...]
     ports: tuple[str, ...]
     sockets: tuple[str, ...]
-    #: the folders with the data of the services, on the disk and in RAM, if they remain in the environment
+    #: the folders with the data of the services, on the disk and in RAM, that remain in the environment
     #: `test`
     folders: tuple[str, ...] = ()
-    #: the containers of services that ran in a container
+    #: the containers of services with an image
     containers: tuple[str, ...] = ()
     #: services that did not become ready, and tasks that failed
     never_ready: tuple[str, ...] = ()
@@ -60,8 +60,8 @@ class LeakCheck:
             *([counted(len(self.containers), "container")] if self.containers else []),
             *([counted(len(self.folders), "folder")] if self.folders else []),
         ]
-        named = f" ({'; '.join(self.left)})" if self.left else ""
-        return f"{counted(self.services, 'service')}, {ready}; {', '.join(counts)} left{named}"
+        details = f" ({'; '.join(self.left)})" if self.left else ""
+        return f"{counted(self.services, 'service')}, {ready}; {', '.join(counts)} left{details}"
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
@@ -70,7 +70,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def check_leaks(paths: Paths) -> LeakCheck:
-    """Return what the last run of a stack has left: processes, containers, ports, sockets and folders.
+    """Check which processes, containers, ports, sockets and folders remain of the last run of a stack.
 
     The supervisor of the run must have exited.
     """
@@ -79,23 +79,23 @@ def check_leaks(paths: Paths) -> LeakCheck:
     processes_of_run = [event for event in run if event.event in {"early-start", "spawned"}]
     roots = remains.read_descendants(paths.descendants)
     roots |= {event.pid: event.started for event in processes_of_run}
-    alive = processes.family(roots, run[0].token, grouped=True) if run else []
+    remaining_processes = processes.family(roots, run[0].token, grouped=True) if run else []
     ports = sorted({port for event in spawned for port in event.ports.values()})
-    held = [port for port in ports if taken(port, name_it=False) is not None]
+    taken_ports = [port for port in ports if taken(port, name_it=False) is not None]
     copies = {event.service for event in spawned if event.copy_of}
-    ready = {event.service for event in run if event.event in {"ready", "done"}}
+    ready_services = {event.service for event in run if event.event in {"ready", "done"}}
     # A service that starts at its first connection is ready without a process.
-    started = [event.service for event in run if event.event in {"spawned", "ready"}]
-    services = dict.fromkeys(service for service in started if service not in copies)
+    started_services = [event.service for event in run if event.event in {"spawned", "ready"}]
+    services = dict.fromkeys(service for service in started_services if service not in copies)
     engines = dict.fromkeys(event.engine for event in spawned if event.engine)
     removes_data = bool(run) and run[0].environment == "test"
     data = [paths.services, memory_folder.existing(paths)] if removes_data else []
     return LeakCheck(
         services=len(services),
-        never_ready=tuple(name for name in services if name not in ready),
+        never_ready=tuple(name for name in services if name not in ready_services),
         ready_seconds=_ready_seconds(run, copies),
-        processes=tuple(f"process {process.pid}" for process in alive),
-        ports=tuple(f"port {port}, held by {holder(port)}" for port in held),
+        processes=tuple(f"process {process.pid}" for process in remaining_processes),
+        ports=tuple(f"port {port}, held by {holder(port)}" for port in taken_ports),
         sockets=tuple(sorted(_below(control_file.run_folder(paths)))),
         folders=tuple(folder for folder in data if os.path.lexists(folder)),
         containers=tuple(name for engine in engines for name in containers.left(engine, run[0].token)),
@@ -105,7 +105,7 @@ def check_leaks(paths: Paths) -> LeakCheck:
 def _below(folder: str) -> Iterator[str]:
     """Yield the paths of all files and folders below a folder; a guardian may remove them at the same time.
 
-    If the folder is a link, only the link is yielded: the files in its target do not belong to the stack.
+    If the folder is a link, only its own path is yielded: the files in its target do not belong to the stack.
     """
     if os.path.islink(folder):
         yield folder
@@ -115,16 +115,16 @@ def _below(folder: str) -> Iterator[str]:
 
 
 def _ready_seconds(run: Sequence[Event], copies: Collection[str]) -> float | None:
-    begun: dict[str, float] = {}
+    start_times: dict[str, float] = {}
     spans: dict[str, tuple[float, float]] = {}
     for event in run:
         if event.event in {"preparing", "spawned"} and event.service not in copies:
             # The start of the first service includes the supervisor's boot.
-            begun.setdefault(event.service, event.time if begun else run[0].time)
-        elif event.event == "ready" and event.service in begun:
-            spans.setdefault(event.service, (begun[event.service], event.time))
-    seconds = until = 0.0
-    for began, ended in sorted(spans.values()):
-        seconds += max(0.0, ended - max(began, until))
-        until = max(until, ended)
+            start_times.setdefault(event.service, event.time if start_times else run[0].time)
+        elif event.event == "ready" and event.service in start_times:
+            spans.setdefault(event.service, (start_times[event.service], event.time))
+    seconds = counted_until = 0.0
+    for start, end in sorted(spans.values()):
+        seconds += max(0.0, end - max(start, counted_until))
+        counted_until = max(counted_until, end)
     return seconds if spans else None

@@ -1,8 +1,8 @@
 """The lock of a data directory: when a process gets the lock, no process of an earlier stack is running.
 
 The supervisor and its guardian share the lock, and the lock file contains the guardian's pid. If a signal has
-paused the guardian after the exit of its supervisor, the process that waits for the lock sends SIGCONT to the
-guardian, so that it runs again.
+paused the guardian after the exit of its supervisor, the process that waits for the lock continues the
+guardian with SIGCONT.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ def take(paths: Paths) -> int | None:
 
 
 def name_holder(descriptor: int, pid: int) -> None:
-    """Write pid and start time of the guardian to the lock file.
+    """Write the pid and the start time of the guardian to the lock file.
 
-    The guardian holds the lock together with the supervisor, and still after the exit of the supervisor.
+    The guardian holds the lock together with the supervisor, and continues to hold it after the supervisor's
+    exit.
     """
     with contextlib.suppress(OSError):  # the lock also works when the disk is full
         os.ftruncate(descriptor, 0)

@@ -1,12 +1,12 @@
 """The log files of the services: each service writes its own file, and the supervisor limits their sizes.
 
-A service appends to its log without the supervisor. When a log exceeds its limit, the supervisor frees the
-disk space of the log's beginning: the file has a hole at its beginning, and the offsets of all following
-lines do not change. If the file system does not support holes, the end of the log is copied to `NAME.log.1`,
-and the log is truncated.
+A service appends to its log itself. When a log exceeds its limit, the supervisor replaces the beginning of
+the file by a hole, which needs no disk space; the offsets of the remaining lines do not change. If the file
+system does not support holes, the end of the log is copied to `NAME.log.1`, and the log is truncated.
 
-Next to `NAME.log` is `NAME.index` with lines of `TIME OFFSET`: the size of the log in bytes at that Unix
-time. The index gives each log line a time, exact to a second, without a change of the service's output.
+In the folder of `NAME.log`, the file `NAME.index` contains lines `TIME OFFSET`: the size of the log in bytes
+at a Unix time. From the index, the time of each log line is known to the second, although the service's
+output is not changed.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from infra_runtime.errors import ConfigurationError
 from infra_runtime.host import sparse_file
 
 TAIL_BYTES = 16_384
-#: the default limits in bytes: for one log, and for all logs of a stack
+#: the default limits in bytes: of one log, and of all logs of a stack together
 LIMIT, TOTAL_LIMIT = 20_000_000, 200_000_000
 #: the variables that set other limits, in bytes
 LIMIT_VARIABLE, TOTAL_VARIABLE = "INFRA_LOG_LIMIT", "INFRA_LOG_TOTAL"
-#: the smallest limit: smaller logs would have a hole after each line of a verbose service
+#: the smallest allowed limit in bytes; with a smaller limit, the log of a verbose service would change at
+#: each line
 LEAST_LIMIT = 65_536
-#: seconds between two lines of an index
+#: the least number of seconds between two lines of an index
 INDEX_SECONDS = 0.9
 #: seconds between two updates: while a log grows fast, and while the logs grow slowly
 SHORTEST, LONGEST = 0.02, 0.25
-#: bytes at the beginning of the kept part of a log, in which the end of a line is searched
+#: the number of bytes at the beginning of a log's remaining part in which the end of a line is searched for
 LINE_BYTES = 65_536
-#: bytes of a log with its hole; a log of this size is truncated. Source: ext4 has files up to 16 TB
+#: the size in bytes, with the hole, above which a log is truncated. Source: ext4 has files up to 16 TB
 LARGEST = 1 << 40
-#: bytes at the end of a log that are copied if the file system does not support holes
+#: the number of bytes at the end of a log that are copied when the log is truncated
 COPIED_BYTES = 1_000_000
 
 
@@ -57,7 +58,7 @@ class Logs:
         self._indexed: dict[str, tuple[int, float]] = {}
         #: service → the offset of the first byte after the hole
         self._starts: dict[str, int] = {}
-        #: service → the bytes that were dropped by truncation
+        #: service → the number of bytes that were removed by truncation
         self._truncated: dict[str, int] = {}
         self._updated = now()
         os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -67,24 +68,22 @@ class Logs:
         return f"{self.folder}/{service}.log"
 
     def size(self, service: str) -> int:
-        """Return the size of a service's log in bytes; 0 if the file is missing.
-
-        Bytes that were removed from the start of the log are included.
-        """
+        """Return the size of a service's log in bytes with its hole; 0 if the file is missing."""
         try:
             return os.stat(self.path(service)).st_size
         except OSError:
             return 0
 
     def dropped(self, service: str) -> int:
-        """Return the number of bytes of a service's log that were dropped because of a limit."""
+        """Return the number of bytes that were removed from a service's log because of a limit."""
         return self._starts.get(service, 0) + self._truncated.get(service, 0)
 
     def update(self, services: Iterable[str], *, last: bool = False) -> float:
-        """Write the sizes of changed logs to their indexes, and drop the beginnings of logs above the limit.
+        """Write the sizes of changed logs to their indexes, and shorten logs above the limit.
 
-        The supervisor calls this method repeatedly. Return the seconds until the next call; they are fewer
-        when a log grows fast. The call at the end of the stack (`last`) writes all sizes to the indexes.
+        The supervisor calls this method repeatedly. Return the seconds until the next call, which depend on
+        how fast the logs grow. At the end of the stack, `last` is true: the call writes the sizes of all
+        changed logs to the indexes.
         """
         services = list(services)
         now, growth = self._now(), 0
@@ -94,36 +93,36 @@ class Logs:
             if service not in self._starts or size < self._sizes.get(service, 0):
                 self._starts[service] = self._first_data(service) if size else 0
             self._sizes[service] = size
-            indexed, at = self._indexed.get(service, (0, 0.0))
-            if size != indexed and (last or now - at >= INDEX_SECONDS or size < indexed):
+            indexed_size, index_time = self._indexed.get(service, (0, 0.0))
+            if size != indexed_size and (last or now - index_time >= INDEX_SECONDS or size < indexed_size):
                 self._write_index(service, size, now)
         self._bound(services)
         seconds, self._updated = max(now - self._updated, SHORTEST), now
         return min(max(self._limit / 4 * seconds / growth, SHORTEST), LONGEST) if growth else LONGEST
 
     def tail(self, service: str, lines: int = 15, since: int = 0) -> list[str]:
-        """Return at most `lines` last lines of a service's log that begin after the byte offset `since`."""
+        """Return the last lines of a service's log after the byte offset `since`, at most `lines` lines."""
         return tail(self.path(service), lines, since)
 
     def _bound(self, services: list[str]) -> None:
-        """Drop the beginning of each log that exceeds the limit for one log.
+        """Remove the beginning of each log that exceeds the limit of one log.
 
-        If all logs together exceed the total limit, drop the beginnings of the largest logs, too.
+        If all logs together exceed their limit, also remove the beginnings of the largest logs.
         """
-        kept = {service: self._sizes[service] - self._starts[service] for service in services}
+        sizes = {service: self._sizes[service] - self._starts[service] for service in services}
         limit = self._limit
-        if sum(min(bytes_, limit) for bytes_ in kept.values()) > self._total:
-            limit = max(self._total // len(kept), LEAST_LIMIT)
-        for service, bytes_ in kept.items():
-            if bytes_ > limit:
+        if sum(min(size, limit) for size in sizes.values()) > self._total:
+            limit = max(self._total // len(sizes), LEAST_LIMIT)
+        for service, size in sizes.items():
+            if size > limit:
                 # An error on a full disk is ignored, because the log cannot grow on a full disk.
                 with contextlib.suppress(OSError):
                     self._drop(service, limit // 2)
 
     def _drop(self, service: str, keep: int) -> None:
-        """Drop all except the last `keep` bytes of a log: the beginning of the file becomes a hole.
+        """Replace all but the last `keep` bytes of a log by a hole.
 
-        The first line after the hole contains the number of dropped bytes.
+        The first line after the hole contains the number of removed bytes.
         """
         path, size = self.path(service), self._sizes[service]
         # The service could have replaced its log by a link to another file.
@@ -133,8 +132,8 @@ class Logs:
             block = os.pread(descriptor, LINE_BYTES, cut)
             line_end = block.find(b"\n", len(_mark(size)))
             end = cut + (line_end if line_end >= 0 else len(_mark(size)))
-            # The new line ends where the replaced line ends. Its length is computed for the number `end`; the
-            # number of dropped bytes, which it contains, can have one digit less.
+            # The new line ends at the end of the replaced line. Its length is computed for the number `end`,
+            # because the number # of dropped bytes in the line can have one digit less.
             start = end - len(_mark(end))
             if size > LARGEST:
                 self._truncate(service, descriptor, size, keep)
@@ -151,10 +150,13 @@ class Logs:
             os.close(descriptor)
 
     def _truncate(self, service: str, descriptor: int, size: int, keep: int) -> None:
-        """Copy the end of a log and truncate the log; lines that are written during the copy are lost."""
+        """Copy the end of a log to `NAME.log.1`, and truncate the log.
+
+        Lines written during the copy are lost.
+        """
         path = self.path(service)
-        kept = min(keep, COPIED_BYTES)
-        block = os.pread(descriptor, kept, size - kept)
+        copied_bytes = min(keep, COPIED_BYTES)
+        block = os.pread(descriptor, copied_bytes, size - copied_bytes)
         dropped = self.dropped(service) + size - self._starts[service] - len(block)
         os.ftruncate(descriptor, 0)
         self._truncated[service] = dropped
@@ -174,7 +176,7 @@ class Logs:
             return 0
 
     def _write_index(self, service: str, size: int, now: float) -> None:
-        # An error on a full disk is ignored: the log lines have no times in this case.
+        # An error on a full disk is ignored: some log lines then have no exact time.
         with contextlib.suppress(OSError), open(self._index(service), "a", encoding="ascii") as file:
             file.write(f"{now:.3f} {size}\n")
             self._indexed[service] = size, now
@@ -193,7 +195,7 @@ class Logs:
 
 
 def _mark(dropped: int) -> bytes:
-    """Return the first line of a log with a hole: the line with the number of dropped bytes."""
+    """Return the first line of a shortened log, which contains the number of removed bytes."""
     return b"infra: the first %d bytes of this log were dropped" % dropped
 
 
@@ -217,9 +219,9 @@ def _limit(environ: Mapping[str, str], variable: str, default: int) -> int:
 
 
 def tail(path: str, lines: int, since: int = 0) -> list[str]:
-    """Return at most `lines` last lines of a file that begin after the byte offset `since`.
+    """Return the last lines of a file after the byte offset `since`, at most `lines` lines.
 
-    Return an empty list if the file is missing.
+    If the file is missing, the list is empty.
     """
     try:
         with open(path, "rb") as file:

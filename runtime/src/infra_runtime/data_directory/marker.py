@@ -1,4 +1,4 @@
-"""The marker file `infra.json` of a data directory. Files are removed only in a directory with a marker."""
+"""The marker file `infra.json` of a data directory; files are removed only in a directory with a marker."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ from infra_runtime.host import disk, file_lock, ownership
 
 
 def make_data_directory(paths: Paths, environment: str) -> None:
-    """Create the data directory, or check that an existing one can be used in this environment.
+    """Create the data directory, or check that an existing directory can be used in this environment.
 
-    The data of a test are removed at its end. Therefore a folder that contains other files is rejected.
+    The data of a test are removed at the end of the test; therefore, a folder with other files is refused. A
+    new directory has the mode 0700; the mode of an existing directory is not changed.
 
-    A new directory gets mode 0700; the mode of an existing directory is not changed.
-
-    Raises `DataDirectoryError` if the directory cannot be written, if other users can write to it, if the
-    directory or a file in it belongs to another user, or if the directory contains files but no marker,
-    belongs to another environment, was written by a newer version of pytest-infra, or contains files that the
-    start of a test would remove.
+    Raises `DataDirectoryError` in these cases: the directory cannot be written; other users can write to it;
+    the directory or a file in it belongs to another user; the directory contains files but no marker; it
+    belongs to another environment; it was written by a newer version of pytest-infra; it contains files that
+    the start of a test would remove.
     """
     data, marker = Path(paths.data), Path(paths.marker)
     try:
@@ -52,7 +51,7 @@ def make_data_directory(paths: Paths, environment: str) -> None:
         Path(paths.logs).mkdir(exist_ok=True)
         _check_writable(paths)
         content = json.loads(marker.read_text(encoding="utf-8"))
-        written, owner = content["format"], content["environment"]
+        format_, owner = content["format"], content["environment"]
     except OSError as error:
         if isinstance(error, ownership.OwnershipError):
             raise DataDirectoryError(str(error.filename), str(error.strerror)) from error
@@ -61,8 +60,8 @@ def make_data_directory(paths: Paths, environment: str) -> None:
         raise DataDirectoryError(
             paths.data, "contains a file infra.json that pytest-infra did not write"
         ) from error
-    if written > FORMAT:
-        reason = f"was written by a newer pytest-infra (format {written}, this version reads {FORMAT})"
+    if format_ > FORMAT:
+        reason = f"was written by a newer pytest-infra (format {format_}, this version reads {FORMAT})"
         raise DataDirectoryError(paths.data, reason, "Upgrade pytest-infra, or use another data directory.")
     if owner != environment and "test" in {owner, environment}:
         reason = (
@@ -70,17 +69,17 @@ def make_data_directory(paths: Paths, environment: str) -> None:
         )
         hint = "Use another directory with `--data`, or unset INFRA_DATA and INFRA_ENV."
         raise DataDirectoryError(paths.data, reason, hint)
-    if environment == "test" and (placed := _placed_file(paths)):
-        reason = "was placed here while no stack was running; the start of a test's stack would remove it"
-        raise DataDirectoryError(placed, reason, "Move the file out of the data directory.")
+    if environment == "test" and (added_file := _added_file(paths)):
+        reason = "was added while no stack was running; the start of a test's stack would remove this file"
+        raise DataDirectoryError(added_file, reason, "Move the file out of the data directory.")
 
 
-def _placed_file(paths: Paths) -> str:
-    """Return the path of a file that another program placed in the services' folders after the last run.
+def _added_file(paths: Paths) -> str:
+    """Return the path of a file that another program added to the services' folders after the last run.
 
-    Such a file is newer than the end of the last run: after a run that ended with `down` in its journal, no
-    process of the stack writes files. Older files are remains of a killed supervisor. The result is empty if
-    all files are older, or if a stack has been started by another process since then.
+    Such a file is newer than the event `down` at the end of the last run, after which no process of the stack
+    writes files. Older files are remains of a killed supervisor. The result is empty if no file is newer, or
+    if another process has started the stack in the meantime.
     """
     if not disk.is_folder(paths.services):
         return ""
@@ -89,11 +88,11 @@ def _placed_file(paths: Paths) -> str:
         return ""
     ended = events[-1].time if events else 0.0
     try:
-        newer = (path for path in _service_files(paths) if os.lstat(path).st_ctime > ended)
-        placed = next(newer, "")
+        newer_files = (path for path in _service_files(paths) if os.lstat(path).st_ctime > ended)
+        newest = next(newer_files, "")
     except FileNotFoundError:  # a stack removes the folder at its start
         return ""
-    return placed if placed and not file_lock.is_held(paths.lock) else ""
+    return newest if newest and not file_lock.is_held(paths.lock) else ""
 
 
 def _service_files(paths: Paths) -> Iterator[str]:
@@ -116,10 +115,10 @@ def _check_writable(paths: Paths) -> None:
 
 
 def _owner(path: str) -> str:
-    """Return the end of an error message: the path that belongs to another user, and the name of that user.
+    """Return the end of an error message: the path that belongs to another user, and the name of this user.
 
-    The result is about `path`, or if `path` is missing, about the nearest existing folder above it. The
-    result is empty if that file or folder belongs to this user.
+    The path is `path`; if it does not exist, the nearest existing folder above. The result is empty if the
+    file or folder at this path belongs to the user of this process.
     """
     while not os.path.lexists(path) and os.path.dirname(path) != path:
         path = os.path.dirname(path)
@@ -131,10 +130,10 @@ def _owner(path: str) -> str:
 
 
 def _write(marker: Path, content: dict[str, Any]) -> None:
-    """Write the marker file under a temporary name, and give the complete file its final name.
+    """Write the marker file under a temporary name, and then link the complete file to its final name.
 
-    Two processes may call this function for the same data directory at the same time. An existing marker is
-    not replaced, because a supervisor may have added the name of its folder in RAM.
+    Two processes may call this function for one data directory at the same time. An existing marker is not
+    replaced, because a supervisor may have added the name of its folder in RAM.
     """
     temporary = marker.with_name(f"{marker.name}.{os.getpid()}-{threading.get_ident()}")
     temporary.write_text(json.dumps(content), encoding="utf-8")

@@ -1,9 +1,9 @@
-"""The folder in RAM that contains `services`, the data of a test stack's services.
+"""The folder in RAM with the data of a test stack's services: `/dev/shm/infra-STACK-RANDOM`, mode 0700.
 
-The folder `/dev/shm/infra-STACK-RANDOM` has mode 0700. Its name is in the marker of the data directory before
-the folder is created, so that the next start, `infra runtime down` and a wipe find it after any kill. The
-supervisor and its guardian hold the lock of a file in the folder: a process in another container, which
-cannot see this data directory, does not remove a folder that is in use.
+The name of the folder is written to the marker of the data directory before the folder is created. Therefore,
+the next start, `infra runtime down` and a wipe find the folder even if the supervisor was killed. The
+supervisor and its guardian hold the lock of a file in the folder, so that a process in another container, for
+which this data directory does not exist, does not remove the folder.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import re
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.host import disk, file_lock, memory, ownership
 
-#: the key of the folder's name in the marker
+#: the key in the marker whose value is the name of the folder
 KEY = "memory_folder"
 #: the name of the lock file in the folder; the file contains the path of the data directory
 OWNER = "data-directory"
-#: the folder in the folder in RAM that contains a folder for each service
+#: the name of the subfolder that contains a folder for each service
 SERVICES = "services"
 _NAME = r"infra-[0-9a-f]{12}-[0-9a-f]{16}"
 
@@ -28,11 +28,13 @@ _NAME = r"infra-[0-9a-f]{12}-[0-9a-f]{16}"
 def create(paths: Paths) -> tuple[str, int]:
     """Create the folder of a stack; return its path and the descriptor that holds the folder's lock.
 
-    The caller holds the lock of the data directory, and has removed the folder of an earlier run. Raises
-    `OSError`.
+    The caller holds the lock of the data directory, and has removed the folder of the previous run. Raises
+    `OSError` if the folder cannot be created.
     """
     folder = recorded(paths)
-    if not folder or os.path.lexists(folder):  # a name that is in use belongs to a copy in another container
+    if not folder or os.path.lexists(
+        folder
+    ):  # a copy of the data directory in another container uses the name
         folder = new_path(paths)
         _record(paths, os.path.basename(folder))
     return folder, make(paths, folder)
@@ -44,7 +46,7 @@ def new_path(paths: Paths) -> str:
 
 
 def make(paths: Paths, folder: str) -> int:
-    """Create a folder, and return the descriptor that holds its lock. Raises `OSError`."""
+    """Create a folder and return the descriptor that holds its lock. Raises `OSError` if this fails."""
     ownership.check_parents(folder)
     os.mkdir(folder, 0o700)
     descriptor = file_lock.acquire(f"{folder}/{OWNER}")
@@ -56,8 +58,8 @@ def make(paths: Paths, folder: str) -> int:
 def recorded(paths: Paths) -> str:
     """Return the path of the folder in RAM whose name is in the marker, even if this folder does not exist.
 
-    The result is an empty text if the marker contains no such name, or the name of another stack's folder: a
-    copied data directory contains the name of the original's folder.
+    The result is empty if the marker contains no such name, or if the name is that of another stack's folder,
+    because the data directory was copied.
     """
     name = _marker(paths).get(KEY)
     if not isinstance(name, str) or not re.fullmatch(_NAME, name) or name.split("-")[1] != paths.stack:
@@ -66,15 +68,15 @@ def recorded(paths: Paths) -> str:
 
 
 def existing(paths: Paths) -> str:
-    """Return the recorded folder if it exists and belongs to this user, or else an empty text."""
+    """Return the recorded folder if it exists and belongs to a trusted user; otherwise an empty text."""
     folder = recorded(paths)
     return folder if folder and is_own(folder, paths) else ""
 
 
 def remove(paths: Paths) -> str:
-    """Remove the recorded folder and return its path, or an empty text if it is missing or in use.
+    """Remove the recorded folder and return its path; return an empty text if it is missing or in use.
 
-    The caller holds the lock of the data directory. Raises `OSError`.
+    The caller holds the lock of the data directory. Raises `OSError` if the folder cannot be removed.
     """
     folder = existing(paths)
     if not folder or file_lock.is_held(f"{folder}/{OWNER}"):
@@ -84,7 +86,7 @@ def remove(paths: Paths) -> str:
 
 
 def abandoned() -> list[str]:
-    """Return this user's folders whose data directories do not exist any longer, and that are not in use."""
+    """Return this user's unused folders in RAM to which no data directory refers."""
     folders = []
     with contextlib.suppress(OSError):
         for name in os.listdir(memory.TMPFS):
@@ -101,7 +103,7 @@ def _is_abandoned(folder: str) -> bool:
             return False
         with open(ownership.open_file(owner, os.O_RDONLY), "rb") as file:
             data = os.fsdecode(file.read())
-        # The file is empty until its lock is held.
+        # The path is written to the file after the file was locked.
         return bool(data) and recorded(Paths(data)) != folder and not file_lock.is_held(owner)
     except (OSError, ValueError):
         return False

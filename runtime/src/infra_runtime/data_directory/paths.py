@@ -1,9 +1,9 @@
 """The paths of a stack's files, derived from the data directory and from environment variables.
 
-The data directory contains the files that are of interest to users. Sockets, whose paths have at most 103
-bytes, and the lock files of ports are in another folder, whose path is short and which belongs to the user. A
-new supervisor determines this folder by the environment variables; clients read its path from the data
-directory (`control_file`).
+The data directory contains most files. Sockets, whose paths can have at most 103 bytes, and the lock files of
+ports are in another folder of the user, which has a short path. A new supervisor derives this folder from
+environment variables; clients read the path of the control socket from the control file in the data
+directory.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ from infra_runtime.host import disk
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: the version of the data directory's layout; increased when older versions of pytest-infra would misread it
+#: the version of the data directory's files; it is increased if older versions of pytest-infra would misread
+#: them
 FORMAT = 1
-#: the greatest length in bytes of a socket's path. Source: unix(7) has 108 with the NUL, macOS 104
+#: the greatest length of a socket's path in bytes. Source: 108 in unix(7), 104 on macOS, both with the NUL
+#: byte
 SOCKET_PATH = 103
-#: the length of `/FOLDER/.s.PGSQL.32767`, PostgreSQL's socket in a folder with a name of at most 16 bytes
+#: the length of `/FOLDER/.s.PGSQL.32767` in bytes: PostgreSQL's socket in a folder whose name has 16 bytes
 SOCKET_IN_RUN = 1 + 16 + 1 + 14
 #: the name of the control socket in the stack's folder of sockets
 SOCKET = ".control"
-#: the version of the control socket's methods; increased when older clients would misread the answers
+#: the version of the control socket's methods; it is increased if older clients would misread the answers
 PROTOCOL = 3
 
 
@@ -55,7 +57,7 @@ class Paths:
         self.cache = user_cache(environ) or f"{self.home}/cache"
 
     def seeds(self) -> str:
-        """Return the folder of the seeds: in the user's cache, or if that cache is read-only, in `home`."""
+        """Return the folder of the seeds: in the user's cache, or, if the cache is read-only, in `home`."""
         for folder in (self.cache, f"{self.home}/cache"):
             with contextlib.suppress(OSError):
                 os.makedirs(f"{folder}/seeds", mode=0o700, exist_ok=True)
@@ -70,16 +72,17 @@ class Paths:
     def service_run(self, service: str) -> str:
         """Return the folder for the sockets of a service: the value of `${run}` in the service's spec.
 
-        A hash replaces a long service name, because the path of a socket is limited.
+        A hash replaces a service name of more than 16 characters, because the length of a socket's path is
+        limited.
         """
         name = service if len(service) <= 16 else hashlib.sha256(service.encode()).hexdigest()[:12]
         return f"{self.run}/{name}"
 
 
 def plan_folders(data: Path) -> list[Path]:
-    """Return the folders in the data directory `data` that are data directories of separate stacks of tests.
+    """Return the data directories of separate test stacks, which are folders in the data directory `data`.
 
-    Each of these stacks has another plan. Symbolic links are not returned.
+    Each of these stacks has its own plan. Symbolic links are ignored.
     """
     return [path for path in sorted(data.glob("plan-*")) if disk.is_folder(str(path))]
 
@@ -99,9 +102,9 @@ def user_cache(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def refusal(folder: str) -> str:
-    """Return the reason why files cannot be written to a folder, such as a full disk; empty if they can.
+    """Return the reason why no file can be written to a folder, such as a full disk; empty if it is possible.
 
-    A program that fails because of a full disk cannot write the reason to its log.
+    This explains failures of programs, which cannot write the reason to their logs on a full disk.
     """
     path = f"{folder}/.infra-{os.getpid()}"
     try:

@@ -1,8 +1,8 @@
-"""Find and kill the processes and containers of a stack that run although its supervisor no longer runs.
+"""Find and kill processes and containers of a stack that are still running after its supervisor has exited.
 
-The processes are found by their traces (`journal.Traces`). The traces are in the journal and in the file
-`descendants`. This file contains the descendants of services that have neither the stack's token in their
-environment nor the control group of the supervisor.
+The processes are identified by their traces (`journal.Traces`) in the journal and in the file `descendants`.
+This file contains the descendants of services that have neither the stack's token in their environment nor
+the control group of the supervisor.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ PATIENCE = 10.0
 
 @frozen
 class Cleaned:
-    """The result of a clean-up: the ended processes and containers, and a string for each that still runs."""
+    """The result of a clean-up: the killed processes, the removed containers, and those that remain."""
 
     #: the pids of the killed processes
     pids: tuple[int, ...] = ()
     #: the number of removed containers
     containers: int = 0
+    #: a text such as `process 7` for each process or container that remains
     left: tuple[str, ...] = ()
-    #: the folder in RAM whose data a reboot has removed; empty if there was none
+    #: the folder in RAM whose data a reboot has removed; empty if no data were lost
     lost: str = ""
 
     def __bool__(self) -> bool:
-        """Return whether the clean-up found a process or a container."""
+        """Return whether processes or containers of the stack were still running."""
         return bool(self.pids or self.containers or self.left)
 
 
@@ -46,24 +47,26 @@ def find(paths: Paths) -> Traces:
 
 
 def end(paths: Paths) -> Cleaned:
-    """Remove what an exited supervisor and guardian left: processes, containers, sockets and the data in RAM.
+    """Remove processes, containers, sockets and data in RAM that remain of an exited supervisor.
 
-    The caller holds the lock of the data directory. The sockets must be removed because PostgreSQL, for
-    example, does not start if the lock file of a socket exists and a running process has the pid in this
-    file.
+    The caller holds the lock of the data directory. Sockets must be removed because PostgreSQL, for example,
+    does not start if the lock file of a socket exists and the pid in this file is the pid of a running
+    process.
     """
     traces = find(paths)
-    running = 0
+    container_count = 0
     for engine, token in traces.engines:
-        from infra_runtime.host import containers  # imported here, because it is rarely used, and takes 4 ms
+        from infra_runtime.host import containers  # imported here: rarely used, and the import takes 4 ms
 
-        running += len(containers.left(engine, token))  # before the processes in the containers are killed
+        container_count += len(
+            containers.left(engine, token)
+        )  # before the processes in the containers are killed
     pids, processes_left = processes.kill(traces.roots, *traces.tokens) if traces else (set(), [])
-    left = [f"process {process.pid}" for process in processes_left]
+    remaining = [f"process {process.pid}" for process in processes_left]
     for engine, token in traces.engines:
         from infra_runtime.host import containers
 
-        left += containers.remove(engine, token)
+        remaining += containers.remove(engine, token)
     for folder, token in traces.groups:
         cgroup.remove(token, folder)
     with contextlib.suppress(OSError):
@@ -74,15 +77,17 @@ def end(paths: Paths) -> Cleaned:
     for folder in {control_file.run_folder(paths), paths.run}:
         with contextlib.suppress(OSError):
             disk.remove(folder)
-    return Cleaned(pids=tuple(sorted(pids)), containers=running, left=tuple(left), lost=traces.lost)
+    return Cleaned(
+        pids=tuple(sorted(pids)), containers=container_count, left=tuple(remaining), lost=traces.lost
+    )
 
 
 def end_unsupervised(paths: Paths, *, patience: float = PATIENCE) -> Cleaned:
-    """Kill the processes of a stack whose supervisor was killed, and remove the files that the stack left.
+    """Kill the processes of a stack whose supervisor was killed, and remove the stack's files.
 
-    These files are the stack's sockets, the seeds that its supervisor was building, and in the environment
-    `test`, the data of its services. The function changes nothing if the last run of the stack has ended
-    completely, or if a supervisor runs. `patience` is the time in seconds to wait for the lock of the data
+    These files are the sockets of the stack, seeds whose build was interrupted, and, in the environment
+    `test`, the data of the services. If the last run of the stack has ended completely, or if a supervisor is
+    running, the function changes nothing. `patience` is the time in seconds to wait for the lock of the data
     directory.
     """
     if not _has_remains(paths):
@@ -99,7 +104,10 @@ def end_unsupervised(paths: Paths, *, patience: float = PATIENCE) -> Cleaned:
 
 
 def end_locked(paths: Paths) -> Cleaned:
-    """Do what `end_unsupervised` does, but without its checks; the caller holds the data directory's lock."""
+    """Do the work of `end_unsupervised` without its checks.
+
+    The caller holds the lock of the data directory.
+    """
     traces, run = find(paths), journal.last_run(journal.recent(paths.journal))
     cleaned = end(paths)
     # If the last run ended with `down`, files in the folders of a test's services may belong to the user.
@@ -123,8 +131,8 @@ def end_locked(paths: Paths) -> Cleaned:
 def _has_remains(paths: Paths) -> bool:
     """Return whether processes of the stack's last run may remain.
 
-    The result is true if the journal does not end with `down`, or if the supervisor was killed between `down`
-    and its exit.
+    The result is true if the journal does not end with a complete `down`, or if folders remain because the
+    supervisor was killed between `down` and its exit.
     """
     traces = find(paths)
     folders = [control_file.run_folder(paths), *(folder for folder, _ in traces.groups)]
@@ -147,9 +155,9 @@ def read_descendants(path: str) -> dict[int, str]:
 
 
 def write_descendants(path: str, descendants: Mapping[int, str]) -> None:
-    """Replace the file at `path` by the pids and start times of the descendants of a supervisor.
+    """Write the pids and start times of a supervisor's descendants to the file at `path`.
 
-    If the disk is full, the previous file stays.
+    If the disk is full, the previous file remains.
     """
     lines = [journal.boot(), *(f"{pid} {start}" for pid, start in descendants.items())]
     with contextlib.suppress(OSError):

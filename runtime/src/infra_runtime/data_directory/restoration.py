@@ -1,9 +1,9 @@
-"""Restore a snapshot: exchange the folders of all services or of none, also if the process is killed.
+"""Restore a snapshot: exchange the folders of all services, or, if the process is killed, of no service.
 
-`.restored.new` in the folder of the services contains the copies of the snapshot, and `.restored.old`
-contains the previous folders of the services. A restore is complete when `.restored.old` is renamed to
-`.restored.removed`. As long as `.restored.old` exists, the restore is not complete, and `undo` moves the
-folders in `.restored.old` back.
+In the folder of the services, `.restored.new` contains the copies of the snapshot's folders, and
+`.restored.old` the previous folders of the services. A restore is complete when `.restored.old` is renamed to
+`.restored.removed`. While `.restored.old` exists, the restore is incomplete, and `undo` moves the previous
+folders back.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from infra_runtime.data_directory.paths import Paths
 from infra_runtime.errors import DataDirectoryError
 from infra_runtime.host import disk
 
-#: the name of the folder, in the data directory and in the folder of the services
+#: the pattern of the names of folders that remain of interrupted operations, in the data directory and in the
+#: folder of the services
 _LEFTOVER = r"\.restored\.(new|removed)|\.(services|snapshots|logs|[0-9a-f]{16})\.removed"
 
 
@@ -28,63 +29,66 @@ def staging(paths: Paths) -> str:
 
 
 def exchange(paths: Paths, staged: str, services: Sequence[str], *, durable: bool) -> None:
-    """Replace the folders of the services by their copies in `staged`, and keep the old folders.
+    """Replace the folders of the services by their copies in `staged`; the previous folders are not removed.
 
-    No process may write to the folders during the exchange. Raises `OSError` if a folder cannot be renamed,
-    such as a mount point; all services have their old folders afterwards. Raises `DataDirectoryError` if the
-    old folders could not be moved back.
+    No process may write to the folders during the exchange. Raises `OSError` if a folder, such as a mount
+    point, cannot be renamed; all services then have their previous folders. Raises `DataDirectoryError` if
+    the previous folders could not be moved back.
     """
-    old = _old(paths)
-    os.mkdir(old, 0o700)
+    previous = _old(paths)
+    os.mkdir(previous, 0o700)
     try:
         if durable:
             disk.sync_folder(paths.services)
         for service in services:
             data = paths.service_data(service)
             if not os.path.lexists(data):
-                os.mkdir(data, 0o700)  # a service that was never started gets an empty folder back
-            os.rename(data, f"{old}/{service}")
+                os.mkdir(data, 0o700)  # the service was never started: its previous folder is empty
+            os.rename(data, f"{previous}/{service}")
             os.rename(f"{staged}/{service}", data)
         if durable:
-            for folder in (staged, old, paths.services):
+            for folder in (staged, previous, paths.services):
                 disk.sync_folder(folder)
-        os.rename(old, f"{staging(paths)}.removed")
+        os.rename(previous, f"{staging(paths)}.removed")
     except OSError:
         undo(paths)
         raise
     if durable:
-        with contextlib.suppress(OSError):  # without the sync, a power failure leaves the old or new folders
+        with contextlib.suppress(OSError):  # after a power failure without the sync, either folders are valid
             disk.sync_folder(paths.services)
 
 
 def undo(paths: Paths) -> bool:
-    """Undo a restore that was not completed: move the previous folders of the services back.
+    """Undo an incomplete restore: move the previous folders of the services back.
 
     Return whether an incomplete restore was undone. Raises `DataDirectoryError` if a folder cannot be moved.
     """
-    old = _old(paths)
-    if not disk.is_folder(paths.services) or not disk.is_folder(old):
+    previous = _old(paths)
+    if not disk.is_folder(paths.services) or not disk.is_folder(previous):
         return False
     try:
-        for service in sorted(os.listdir(old)):
+        for service in sorted(os.listdir(previous)):
             data = paths.service_data(service)
             if os.path.lexists(data):
                 os.makedirs(f"{staging(paths)}.new", mode=0o700, exist_ok=True)
                 os.rename(data, f"{staging(paths)}.new/{service}-{os.urandom(4).hex()}")
-            os.rename(f"{old}/{service}", data)
-        os.rmdir(old)
+            os.rename(f"{previous}/{service}", data)
+        os.rmdir(previous)
     except OSError as error:
         reason = f"a restore was interrupted and cannot be undone: {error.strerror}"
-        hint = f"The services' folders from before the restore are in {old}; move them to {paths.services}."
-        raise DataDirectoryError(error.filename or old, reason, hint) from error
+        hint = (
+            f"The services' folders from before the restore are in {previous}; move them to {paths.services}."
+        )
+        raise DataDirectoryError(error.filename or previous, reason, hint) from error
     return True
 
 
 def recover(paths: Paths) -> tuple[bool, list[str]]:
-    """Undo an interrupted restore, and rename the remains of interrupted saves, restores and removals.
+    """Undo an interrupted restore, and rename the remaining folders of interrupted operations.
 
-    The supervisor calls this function when no service runs, and before each save or restore. Return whether a
-    restore was undone, and the paths of the remains. The caller removes them, which may take seconds.
+    The supervisor calls this function before it starts services, and before each save or restore. Return
+    whether a restore was undone, and the new paths of the remaining folders. The caller removes these
+    folders, which may take seconds.
 
     Raises `DataDirectoryError` if the restore cannot be undone.
     """

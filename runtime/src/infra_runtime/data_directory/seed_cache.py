@@ -1,10 +1,12 @@
-"""The seeds in the user's cache: the check for damaged seeds, and the removal of seeds.
+"""The seeds in the user's cache: check seeds for damage, and remove seeds.
 
-A seed is the folder `KIND-KEY`. Beside the folder are two files. `KIND-KEY.json` is the stamp of the seed: it
-describes the content, and its modification time is the time of the last use. `KIND-KEY.lock` is locked:
-shared while a stack copies the seed, exclusive while the seed is built or removed. The folder `PID.new`
-contains the seeds that the supervisor with this pid builds; this supervisor holds the lock of a file in the
-folder. If the supervisor and its guardian are killed, the next start of a stack removes the folder.
+A seed is the folder `KIND-KEY`, with two files in the same cache folder. `KIND-KEY.json` is the stamp of the
+seed: it describes the content, and its modification time is the time of the last use. `KIND-KEY.lock` is the
+lock file: the lock is shared while a stack copies the seed, and exclusive while the seed is built or removed.
+
+The folder `PID.new` contains the seeds that the supervisor with this pid builds; this supervisor holds the
+lock of a file in the folder. If the supervisor and its guardian are killed, the next start of a stack removes
+the folder.
 """
 
 from __future__ import annotations
@@ -21,13 +23,14 @@ from infra_runtime.data_directory.checksums import checksums
 from infra_runtime.host import disk, file_lock
 from infra_runtime.record import Record
 
-#: the greatest total size of all seeds after a build, in bytes; a cluster of PostgreSQL has 25 to 40 MB
+#: the greatest total size of all seeds after a build, in bytes; the seed of a PostgreSQL cluster has 25 to 40
+#: MB
 MOST_BYTES = 2 * 2**30
 BUILDING, BUILDING_LOCK = ".new", "lock"
 
 
 class Tree(Record):
-    """A summary of a seed's files: their number, their bytes, and a hash of names, types, sizes and times."""
+    """A summary of a seed's files: number, bytes, and a hash of their names, types, sizes and times."""
 
     files: int
     bytes: int
@@ -48,7 +51,10 @@ class CachedSeed(Record):
 
 
 def building_folder(cache: str) -> str:
-    """Return the folder in which this process builds seeds; the guardian removes its remains after a kill."""
+    """Return the folder in which this process builds seeds.
+
+    After a kill, the guardian removes this folder.
+    """
     return f"{cache}/{os.getpid()}{BUILDING}"
 
 
@@ -57,11 +63,11 @@ def stamp(tree: str) -> None:
 
     `damage` compares this hash with the hash of the present content.
     """
-    inspected = inspect(tree)
+    summary = inspect(tree)
     table = {
-        "files": inspected.files,
-        "bytes": inspected.bytes,
-        "digest": inspected.digest,
+        "files": summary.files,
+        "bytes": summary.bytes,
+        "digest": summary.digest,
         "content": content(tree),
     }
     descriptor = os.open(f"{tree}.json.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -71,7 +77,7 @@ def stamp(tree: str) -> None:
 
 
 def damage(tree: str, *, read_all: bool = False) -> str:
-    """Return how a seed differs from its stamp, as a string; empty if the seed is not damaged.
+    """Return a text that describes the difference between a seed and its stamp; empty if they do not differ.
 
     Names, sizes and modification times are compared, which takes some milliseconds. With `read_all`, the
     content of all files is compared, too.
@@ -97,13 +103,16 @@ def damage(tree: str, *, read_all: bool = False) -> str:
 
 
 def mark_used(tree: str) -> None:
-    """Record that a stack uses the seed now, so that it is not the first to be removed from the cache."""
+    """Set the time of the last use of a seed to now; the least recently used seeds are removed first."""
     with contextlib.suppress(OSError):
         os.utime(f"{tree}.json")
 
 
 def inspect(tree: str) -> Tree:
-    """Return the summary of a seed's files, without reading the content of the files. Raises `OSError`."""
+    """Return the summary of a seed's files without reading their content.
+
+    Raises `OSError` if a folder cannot be read.
+    """
     lines, size, folders = [], 0, [""]
     while folders:
         folder = folders.pop()
@@ -123,7 +132,7 @@ def inspect(tree: str) -> Tree:
 
 
 def content(tree: str) -> str:
-    """Return a hash of the names and the content of all files in a seed. Raises `OSError`."""
+    """Return a hash of the names and contents of all files in a seed. Raises `OSError` if a read fails."""
     return hashlib.sha256(json.dumps(checksums(tree), sort_keys=True).encode()).hexdigest()
 
 
@@ -166,10 +175,11 @@ def _seed(folder: str, name: str, *, read_all: bool) -> CachedSeed:
 
 @contextlib.contextmanager
 def unused(path: str) -> Iterator[bool]:
-    """Lock a seed during the block; yield True if the seed was locked, False if a stack uses or builds it.
+    """Lock a seed during the `with` block.
 
-    If the value is true, no stack can use the seed until the block ends, and the caller may remove it. The
-    lock file of the seed is removed after the block.
+    Yield true if this succeeds, false if a stack uses or builds the seed. If the value is true, no stack can
+    use the seed until the end of the block, and the caller may remove the seed. The lock file of the seed is
+    removed after the block.
     """
     lock = f"{path}/{BUILDING_LOCK}" if path.endswith(BUILDING) else f"{path}.lock"
     descriptor = None
@@ -188,7 +198,7 @@ def unused(path: str) -> Iterator[bool]:
 
 
 def remove(path: str) -> bool:
-    """Remove a seed with its stamp and return True; if a stack uses the seed, keep it and return False."""
+    """Remove a seed and its stamp; return whether they were removed: a seed in use is not removed."""
     with unused(path) as free:
         if free:
             remove_stamp(path)
@@ -198,7 +208,7 @@ def remove(path: str) -> bool:
 
 
 def remove_stamp(tree: str) -> None:
-    """Remove the stamp of a seed, so that the seed is not used any longer."""
+    """Remove the stamp of a seed; a seed without a stamp is damaged, so no stack uses it."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(f"{tree}.json")
 
@@ -206,32 +216,32 @@ def remove_stamp(tree: str) -> None:
 def interrupted(folder: str) -> list[str]:
     """Rename the folders of interrupted builds, so that no build uses them; return their new paths.
 
-    The caller removes these folders. An interrupted removal is continued by the next caller.
+    The caller removes these folders. The result also contains folders whose removal was interrupted.
     """
     paths = []
     for entry in _scanned(folder):
         if entry.name.endswith(BUILDING):
             with unused(entry.path) as free:
                 paths += disk.set_aside([entry.path] if free else [])
-        elif entry.name.startswith("."):  # such names are given by `set_aside` only
+        elif entry.name.startswith("."):  # only `set_aside` creates such names
             paths.append(entry.path)
     return paths
 
 
 def victims(folder: str, most_bytes: int = MOST_BYTES) -> list[str]:
-    """Return the folders to remove from the cache: the least recently used seeds.
+    """Return the folders of the seeds to remove from the cache: the least recently used seeds.
 
-    The seeds that are kept have at most `most_bytes` bytes together. The sizes are read from the stamps, so
-    the call takes less than a millisecond. Seeds without a stamp are not returned: they belong to an earlier
-    version of pytest-infra, which may use them now.
+    The total size of all other seeds is at most `most_bytes`. The sizes are read from the stamps, so the call
+    takes less than a millisecond. Seeds without a stamp are not in the result: they belong to an earlier
+    version of pytest-infra, which may be using them.
     """
-    paths, stamped = [], []
+    paths, stamped_seeds = [], []
     for entry in _scanned(folder):
         if size := _stamp(entry.path).get("bytes"):
             with contextlib.suppress(OSError):
-                stamped.append((os.stat(f"{entry.path}.json").st_mtime, entry.path, size))
-    total = sum(size for _, _, size in stamped)
-    for _, path, size in sorted(stamped):
+                stamped_seeds.append((os.stat(f"{entry.path}.json").st_mtime, entry.path, size))
+    total = sum(size for _, _, size in stamped_seeds)
+    for _, path, size in sorted(stamped_seeds):
         if total <= most_bytes:
             break
         paths.append(path)

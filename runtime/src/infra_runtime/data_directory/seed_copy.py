@@ -1,4 +1,7 @@
-"""The copy of a seed from the user's cache, which is checked and complete when it gets its final name."""
+"""Copy a seed from the user's cache.
+
+The copy is renamed to its final name when it is complete and checked.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,20 @@ from infra_runtime.data_directory import seed_cache
 from infra_runtime.host import disk, file_copy, file_lock
 
 
-def copy(tree: str, into: str) -> str:
-    """Copy a seed to the folder `into`; return an empty string, or why the seed cannot be used.
+def copy(tree: str, target: str) -> str:
+    """Copy a seed to the folder `target`; return an empty text, or the reason why the seed cannot be used.
 
-    A seed that is being built is not copied. After the copy, the seed is compared with its stamp. The files
-    of a copy that fails are removed. Raises `OSError`.
+    A seed that is being built is not copied. After the copy, the seed is compared with its stamp. If the copy
+    fails, its files are removed. Raises `OSError` if a file cannot be copied.
     """
     if (lock := file_lock.acquire(f"{tree}.lock", shared=True)) is None:
         return f"{tree} is locked"
     try:
-        staged = file_copy.stage(into)
+        staged = file_copy.stage(target)
         try:
             file_copy.copy(tree, staged)
             if not (problem := seed_cache.damage(tree)):
-                file_copy.publish(staged, into)
+                file_copy.publish(staged, target)
                 seed_cache.mark_used(tree)
         finally:
             with contextlib.suppress(OSError):

@@ -1,12 +1,12 @@
 """The records of pytest sessions in a data directory: one file `sessions/ID.jsonl` for each session.
 
-The pytest plugin writes a record while the session runs, and the dashboard reads it. Each line is a JSON
-object whose key `kind` is `session` (the first line), `start`, `test` or `end`; `SessionStart`, `TestStart`,
-`TestEnd` and `SessionEnd` describe the other keys. A reader ignores unknown kinds and keys, lines that are
-not JSON, and an incomplete last line. The process that writes a record holds the lock of the file, so a
-record without an `end` whose file is not locked belongs to a session that was killed.
+The pytest plugin writes a record during a session, and the dashboard reads the record. Each line is a JSON
+object, whose key `kind` is `session` (the first line), `start`, `test` or `end`. The classes `SessionStart`,
+`TestStart`, `TestEnd` and `SessionEnd` describe the other keys of these lines. A reader ignores unknown kinds
+and keys, lines that are not JSON, and an incomplete last line. The process that writes a record holds the
+lock of the file. If a file is not locked and has no line `end`, the session was killed.
 
-Only the owner can read the files. They contain no settings, no output and no local variables of tests.
+Only the owner can read the files. The files contain no settings, no output and no local variables of tests.
 """
 
 import contextlib
@@ -25,21 +25,22 @@ from infra_runtime.message import Message, MessageError, data_of, decode
 from infra_runtime.value import frozen
 
 FOLDER, SUFFIX = "sessions", ".jsonl"
-#: the version of the format; increased when older readers would misread a record
+#: the version of the format, which is increased if older readers would misread a record
 FORMAT = 1
-#: the maximum number of records in a data directory, and of their bytes; the oldest records are removed
+#: the greatest number of records in a data directory, and of their bytes together; the oldest records are
+#: removed
 SESSIONS, BYTES = 1000, 256 << 20
-#: bytes at the beginning and at the end of a record that contain its first and its last complete line
+#: the number of bytes that are read at the beginning and at the end of a record, for its first and last line
 _EDGE = 1 << 16
 _ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
-#: a Unix time that browsers can show, in the year 5138
+#: the latest valid Unix time: browsers can show this time, which is in the year 5138
 LATEST = 1e11
 
 T = TypeVar("T", bound=Message)
 
 
 class SessionStart(Message):
-    """The first line of a record (`session`). Times are Unix seconds."""
+    """The first line of a record, of the kind `session`. Times are Unix seconds."""
 
     format: int
     time: float
@@ -61,7 +62,7 @@ class SessionStart(Message):
 
 
 class TestStart(Message):
-    """A line at the start of a test (`start`)."""
+    """The line for the start of a test, of the kind `start`."""
 
     __test__ = False  # pytest does not collect the class
 
@@ -70,7 +71,7 @@ class TestStart(Message):
 
 
 class TestEnd(Message):
-    """A line at the end of a test (`test`). Durations are seconds."""
+    """The line for the end of a test, of the kind `test`. Durations are in seconds."""
 
     __test__ = False
 
@@ -81,30 +82,30 @@ class TestEnd(Message):
     seconds: float
     #: set-up, call, tear-down → seconds
     phases: Mapping[str, float] = field(default_factory=dict)
-    #: the waits of the test: a name, such as `isolate postgres`, and the seconds
+    #: the waits of the test: the name of each wait, such as `isolate postgres`, and its seconds
     waits: tuple[tuple[str, float], ...] = ()
-    #: the services of these waits
+    #: the services to which the waits belong
     services: tuple[str, ...] = ()
-    #: the worker of pytest-xdist
+    #: the name of the pytest-xdist worker; empty without pytest-xdist
     worker: str = ""
     #: the id of the test's trace; empty for a test without services
     trace: str = ""
     #: the first line of the error, with masked secrets
     error: str = ""
-    #: the folder of the failure report
+    #: the folder of the failure report; empty without a report
     report: str = ""
     #: outcome → the number of tests of the session that have had this outcome so far
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
 class SessionEnd(Message):
-    """The last line of a record (`end`)."""
+    """The last line of a record, of the kind `end`."""
 
     time: float
     #: pytest's exit status
     status: int
     counts: Mapping[str, int]
-    #: the number of tests that have no line
+    #: the number of tests that have no line in the record
     left_out: int = 0
 
 
@@ -120,27 +121,30 @@ _SHAPES: Mapping[str, type[Message]] = {
 
 
 class Writer:
-    """A new record, which this process has locked."""
+    """A new record, which this process has locked and writes."""
 
     def __init__(self, data: Path, began: float) -> None:
-        """Create the file, and remove the oldest of the other records. Raises `OSError`."""
+        """Create the file of the record, and remove the oldest records above the limits.
+
+        Raises `OSError` if the file cannot be created.
+        """
         folder = data / FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)
         if not disk.is_folder(str(folder)):
             raise NotADirectoryError(f"{folder} is a symbolic link")
         _remove_oldest(folder)
-        moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime(began))
-        self.path = folder / f"{moment}-{os.urandom(4).hex()}{SUFFIX}"
+        start_time = time.strftime("%Y%m%dT%H%M%S", time.gmtime(began))
+        self.path = folder / f"{start_time}-{os.urandom(4).hex()}{SUFFIX}"
         descriptor = file_lock.acquire(str(self.path))
         assert descriptor is not None  # noqa: S101 - no other process uses the new name
         self._descriptor = descriptor
 
     def write(self, lines: Iterable[str]) -> None:
-        """Append lines to the record; the given lines do not end with a line break. Raises `OSError`."""
+        """Append lines, which contain no line breaks, to the record. Raises `OSError` if a write fails."""
         text = "".join(f"{line}\n" for line in lines)
-        data = memoryview(text.encode("utf-8", "replace"))
-        while data:
-            data = data[os.write(self._descriptor, data) :]
+        remaining_bytes = memoryview(text.encode("utf-8", "replace"))
+        while remaining_bytes:
+            remaining_bytes = remaining_bytes[os.write(self._descriptor, remaining_bytes) :]
 
     def close(self) -> None:
         """Release the lock and close the file."""
@@ -148,7 +152,7 @@ class Writer:
 
 
 def _remove_oldest(folder: Path) -> None:
-    """Remove the oldest records, so that one more fits within the limits."""
+    """Remove the oldest records, so that the limits allow one more record."""
     paths = sorted(folder.glob(f"*{SUFFIX}"), reverse=True)
     total = 0
     for number, path in enumerate(paths, start=1):
@@ -163,7 +167,7 @@ def _remove_oldest(folder: Path) -> None:
 
 @frozen
 class Summary:
-    """A session, from the first and the last line of its record."""
+    """A session, as the first and the last line of its record describe it."""
 
     id: str
     path: Path
@@ -194,44 +198,44 @@ class Listing:
 
 
 def listing(folders: Iterable[Path], most: int = SESSIONS) -> Listing:
-    """Return the newest sessions of these data directories whose records can be read."""
+    """Return the newest sessions of data directories, at most `most`; unreadable records are ignored."""
     paths = sorted(_paths(folders), key=lambda path: path.name, reverse=True)
     readable = filter(None, map(summary, paths))
     return Listing(sessions=tuple(itertools.islice(readable, most)), total=len(paths))
 
 
 def find(folders: Iterable[Path], name: str) -> Path | None:
-    """Return the record of the session with this id; None if it does not exist."""
+    """Return the path of the record of the session with this id; None if the record does not exist."""
     if not _ID.fullmatch(name):
         return None
     return next((path for path in _paths(folders) if path.stem == name), None)
 
 
 def summary(path: Path) -> Summary | None:
-    """Return the session of a record; None if the record cannot be read."""
+    """Return the session of a record; None if the record cannot be read or is damaged."""
     try:
         descriptor = ownership.open_file(str(path), os.O_RDONLY)
     except OSError:
         return None
     try:
         status = os.fstat(descriptor)
-        first = os.pread(descriptor, _EDGE, 0).partition(b"\n")[0]
-        last = os.pread(descriptor, _EDGE, max(status.st_size - _EDGE, 0)).rpartition(b"\n")[0]
+        first_line = os.pread(descriptor, _EDGE, 0).partition(b"\n")[0]
+        last_lines = os.pread(descriptor, _EDGE, max(status.st_size - _EDGE, 0)).rpartition(b"\n")[0]
     except OSError:
         return None
     finally:
         os.close(descriptor)
-    start = _parsed(first)
+    start = _parsed(first_line)
     if not isinstance(start, SessionStart) or not 0 <= start.time < LATEST:
         return None
-    parsed = (_parsed(line) for line in reversed(last.split(b"\n")))
-    newest = next((record for record in parsed if isinstance(record, TestEnd | SessionEnd)), None)
-    end = newest if isinstance(newest, SessionEnd) else None
+    records = (_parsed(line) for line in reversed(last_lines.split(b"\n")))
+    last_record = next((record for record in records if isinstance(record, TestEnd | SessionEnd)), None)
+    end = last_record if isinstance(last_record, SessionEnd) else None
     return Summary(
         id=path.stem,
         path=path,
         start=start,
-        counts=newest.counts if newest else {},
+        counts=last_record.counts if last_record else {},
         end=end,
         changed=end.time if end else status.st_mtime,
         is_running=end is None and _is_locked(path),
@@ -240,7 +244,7 @@ def summary(path: Path) -> Summary | None:
 
 @frozen
 class Reading:
-    """The tests of a record, up to an offset in bytes."""
+    """The tests in a record, up to the byte offset `offset`."""
 
     tests: tuple[TestEnd, ...] = ()
     #: test → the Unix time of its start, for the tests that have not ended
@@ -253,33 +257,33 @@ class Reading:
         return cls().continued(path)
 
     def continued(self, path: Path) -> Self:
-        """Return this reading with the lines that were added to the record since."""
+        """Return a reading with the tests of this reading and of all lines that were added to the record."""
         try:
             descriptor = ownership.open_file(str(path), os.O_RDONLY)
         except OSError:
             return self
         with os.fdopen(descriptor, "rb") as file:
             file.seek(self.offset)
-            new = file.read(BYTES).rpartition(b"\n")
-        if not new[1]:
+            new_lines = file.read(BYTES).rpartition(b"\n")
+        if not new_lines[1]:
             return self
         tests, running = [*self.tests], {**self.running}
-        for record in _lines(new[0]):
+        for record in _lines(new_lines[0]):
             if isinstance(record, TestStart):
                 running[record.test] = record.time
             elif isinstance(record, TestEnd):
                 running.pop(record.test, None)
                 tests.append(record)
-        offset = self.offset + len(new[0]) + 1
+        offset = self.offset + len(new_lines[0]) + 1
         return type(self)(tests=tuple(tests), running=running, offset=offset)
 
 
 def _paths(folders: Iterable[Path]) -> Iterator[Path]:
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
         for data in (folder, *plan_folders(folder)):
-            place = data / FOLDER
-            if disk.is_folder(str(place)):
-                yield from (path for path in place.glob(f"*{SUFFIX}") if _ID.fullmatch(path.stem))
+            sessions = data / FOLDER
+            if disk.is_folder(str(sessions)):
+                yield from (path for path in sessions.glob(f"*{SUFFIX}") if _ID.fullmatch(path.stem))
 
 
 def _lines(text: bytes) -> Iterator[Message]:
@@ -289,7 +293,7 @@ def _lines(text: bytes) -> Iterator[Message]:
 
 
 def _parsed(text: bytes) -> Message | None:
-    """Return the content of a line; None for another kind, and for a line that is not valid."""
+    """Return the content of a line; None if the line is invalid or of an unknown kind."""
     try:
         data = data_of(text.decode(errors="replace"))
         return decode(_SHAPES[data["kind"]], data)

@@ -1,9 +1,9 @@
-"""The snapshots in a data directory: find, describe, publish and remove them, also while no stack runs.
+"""Find, describe, publish and remove the snapshots in a data directory; this needs no running stack.
 
-A snapshot `NAME` replaces an older one by two renames: `NAME` becomes `.NAME.old`, and the new folder becomes
-`NAME`. `.NAME.old` is the snapshot while `NAME` is missing, so that a kill at any moment leaves the old or
-the new one. `.NAME.new` contains a snapshot that is being saved, `.NAME.removed` a snapshot that is being
-removed.
+A new snapshot replaces an earlier snapshot `NAME` by two renames: first, `NAME` is renamed to `.NAME.old`,
+and then the new folder to `NAME`. While `NAME` is missing, `.NAME.old` is the snapshot, so that either the
+earlier or the new snapshot exists after a kill at any moment. `.NAME.new` contains a snapshot that is being
+saved, `.NAME.removed` a snapshot that is being removed.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from infra_runtime.host import disk
 from infra_runtime.message import MessageError, decode
 from infra_runtime.messages import DamagedSnapshot, Snapshot
 
-#: the version of a snapshot's files; 2 has checksums
+#: the version of a snapshot's files; checksums were added in version 2
 FORMAT = 2
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-#: the names of folders that an interrupted save, replacement or removal leaves
+#: the pattern of the names of folders that remain after an interrupted save, replacement or removal
 _LEFTOVER = rf"\.({_NAME})\.(new|old|removed)"
 
 
 def folder_of(paths: Paths, name: str) -> str:
-    """Return the path of a snapshot's folder; the folder does not have to exist.
+    """Return the path of a snapshot's folder, even if the folder does not exist.
 
-    Raises `SnapshotError` for an invalid name, and when `snapshots` is a symbolic link: its target is not
+    Raises `SnapshotError` if the name is invalid, or if `snapshots` is a symbolic link, whose target is not
     part of the data directory.
     """
     if not re.fullmatch(_NAME, name):
@@ -54,9 +54,9 @@ def describe(paths: Paths, name: str) -> tuple[str, Snapshot]:
     Raises `SnapshotError` if the snapshot does not exist or is damaged.
     """
     folder = folder_of(paths, name)
-    old = _old(folder)
+    earlier = _old(folder)
     # A supervisor may replace the snapshot at this moment.
-    for candidate in (folder, old, folder):
+    for candidate in (folder, earlier, folder):
         if os.path.lexists(candidate):
             return candidate, _description(candidate, name)
     raise SnapshotError(name, "the snapshot does not exist")
@@ -73,7 +73,7 @@ def _description(folder: str, name: str) -> Snapshot:
     try:
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
-        snapshot = replace(decode(Snapshot, data), name=name)  # the folder may have been copied or renamed
+        snapshot = replace(decode(Snapshot, data), name=name)  # the folder could have been renamed
         time.localtime(snapshot.time)
     except OSError as error:
         raise SnapshotError(name, f"{path}: {error.strerror}", hint) from error
@@ -102,9 +102,9 @@ def known(paths: Paths) -> list[Snapshot]:
 
 
 def listing(paths: Paths) -> tuple[list[Snapshot], list[DamagedSnapshot]]:
-    """Return the intact snapshots, oldest first, and the damaged snapshots, in the order of their names.
+    """Return the intact snapshots, oldest first, and the damaged snapshots in the order of their names.
 
-    Raises `SnapshotError` when `snapshots` is a symbolic link.
+    Raises `SnapshotError` if `snapshots` is a symbolic link.
     """
     root = os.path.dirname(folder_of(paths, "default"))
     names = set()
@@ -151,14 +151,14 @@ def remove(paths: Paths, name: str) -> Snapshot | DamagedSnapshot:
 
 
 def publish(staged: str, folder: str, *, durable: bool) -> None:
-    """Rename a complete snapshot to its final path, and an older snapshot of this name to `.NAME.old`.
+    """Rename a complete snapshot to its final path, and an earlier snapshot with this name to `.NAME.old`.
 
-    Raises `OSError`; in this case, the older snapshot is unchanged.
+    Raises `OSError` if this fails; the earlier snapshot then remains unchanged.
     """
-    old = _old(folder)
+    earlier = _old(folder)
     if os.path.lexists(folder):
-        disk.remove(old)
-        os.rename(folder, old)
+        disk.remove(earlier)
+        os.rename(folder, earlier)
     try:
         os.rename(staged, folder)
         if durable:
@@ -166,15 +166,15 @@ def publish(staged: str, folder: str, *, durable: bool) -> None:
     except OSError:
         if os.path.lexists(folder):
             os.rename(folder, staged)
-        if os.path.lexists(old):
-            os.rename(old, folder)
+        if os.path.lexists(earlier):
+            os.rename(earlier, folder)
         raise
 
 
 def leftovers(paths: Paths) -> list[str]:
     """Return the paths of incomplete snapshots of interrupted operations; the caller may remove them.
 
-    An older snapshot `.NAME.old` is renamed to `NAME` if `NAME` is missing.
+    If `NAME` is missing, the earlier snapshot `.NAME.old` is renamed to `NAME`.
     """
     root = f"{paths.data}/snapshots"
     if not disk.is_folder(root):

@@ -13,45 +13,47 @@ from infra_runtime.errors import DataDirectoryError
 from infra_runtime.host import disk
 from infra_runtime.host.ownership import OwnershipError
 
-#: seconds to wait for the lock
+#: seconds to wait for the lock of the data directory
 PATIENCE = 5.0
-#: the files of the pytest plugin in a data directory; a test compares this list with the names in the plugin
+#: the names of the pytest plugin's files in a data directory; a test compares this list with the plugin
 PLUGIN_FILES = ("capsules", "sessions", "xprocess", "pytest.json", "pytest.lock", "exclusive")
 
 
 def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
-    """Remove the files of a stack, and then the data directory if it is empty. Return the removed names.
+    """Remove the files of a stack, and then the data directory if it is empty; return the names of the files.
 
-    If files of other programs remain, the marker remains too, so that the directory can be used again.
-    `patience` is the time in seconds to wait for the lock.
+    If files of other programs remain, the marker remains, too, so that the directory can be used again.
+    `patience` is the time in seconds to wait for the lock of the data directory.
 
     Raises:
-        DataDirectoryError: the directory contains files but no marker, a supervisor runs in it, or a file
-            cannot be removed.
+        DataDirectoryError: the directory contains files but no marker, a supervisor is running for the
+        directory, or a
+          file cannot be removed.
     """
     data = Path(paths.data)
     if not data.is_dir() or not any(data.iterdir()):
         return []
-    # Without a marker, the directory may contain only files that a killed process leaves: the lock (a wipe),
-    # or the temporary file that becomes the marker (a start).
+    # A directory without a marker is accepted if it contains only files that remain of a killed process: the
+    # lock file of # a wipe, or the temporary file from which a start creates the marker.
     if not Path(paths.marker).is_file() and not {*data.iterdir()} <= {Path(paths.lock), *_temporary(paths)}:
         hint = "If you no longer need the directory, remove it with `rm -r`."
         reason = "the folder is not removed: it has no file infra.json, so it is not a data directory"
         raise DataDirectoryError(paths.data, reason, hint)
     removed = [path.name for path in plan_folders(data) if _remove_plan(path, patience)]
-    marks = [data / ".gitignore", Path(paths.marker)]
+    marker_files = [data / ".gitignore", Path(paths.marker)]
     try:
         descriptor = _take(paths, patience)
         try:
-            # The journal is the only record of the processes. A link in its place is removed, but not read.
+            # The journal is the only record of the processes. If it is a symbolic link, the link is removed,
+            # but not read.
             with contextlib.suppress(OwnershipError, DataDirectoryError):
                 remains.end_locked(paths)
             memory_folder.remove(paths)
             removed += _clear(_kit_files(paths))
             # The lock file is removed last, while it is locked; a supervisor that waits for the lock creates
             # the directory again.
-            if {*data.iterdir()} <= {*marks, Path(paths.lock)}:
-                removed += _clear(marks)
+            if {*data.iterdir()} <= {*marker_files, Path(paths.lock)}:
+                removed += _clear(marker_files)
             Path(paths.lock).unlink()
             if not any(data.iterdir()):
                 data.rmdir()
@@ -66,7 +68,7 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
 
 
 def _clear(paths: list[Path]) -> list[str]:
-    """Remove the existing ones of these paths, and return their names. Symbolic links are not followed."""
+    """Remove those of these files and folders that exist; return their names. Links are not followed."""
     existing = [path for path in paths if path.exists() or path.is_symlink()]
     for path in existing:
         disk.discard(str(path))
@@ -74,9 +76,9 @@ def _clear(paths: list[Path]) -> list[str]:
 
 
 def _remove_plan(data: Path, patience: float) -> bool:
-    """Remove the data directory of a test run's separate stack: a folder in the main stack's data directory.
+    """Remove the data directory of a separate test stack, which is in the data directory of the main stack.
 
-    Return whether files were removed. If the start of the stack was killed, the folder may be empty or
+    Return whether files were removed. If the start of the stack was killed, the folder may be empty, or
     contain an incomplete marker.
     """
     paths = Paths(str(data))
@@ -89,7 +91,7 @@ def _remove_plan(data: Path, patience: float) -> bool:
 
 
 def _temporary(paths: Paths) -> list[Path]:
-    """Return the temporary files that become files of the stack; they remain if their writer is killed."""
+    """Return the temporary files that are renamed to files of the stack; after a kill, they can remain."""
     data = Path(paths.data)
     new = [Path(f"{path}.new") for path in (paths.descendants, paths.control_file, paths.marker)]
     return [*new, *data.glob("infra.json.[0-9]*-[0-9]*"), *data.glob(".infra-[0-9]*")]
@@ -98,8 +100,8 @@ def _temporary(paths: Paths) -> list[Path]:
 def _take(paths: Paths, patience: float) -> int:
     """Lock a data directory and return the descriptor. Raises `BlockingIOError` after `patience` seconds.
 
-    Waiting is necessary because the guardian of a stopped stack, which holds the lock, exits some
-    milliseconds after the control socket is closed.
+    The guardian of a stopped stack holds the lock until it exits, some milliseconds after the control socket
+    is closed.
     """
     deadline = time.monotonic() + patience
     while (descriptor := lock.take(paths)) is None:
@@ -116,5 +118,5 @@ def _kit_files(paths: Paths) -> list[Path]:
     state = [Path(paths.descendants), Path(paths.control_file)]
     state += _temporary(paths)
     files = [*folders, *(data / name for name in PLUGIN_FILES), *state, journal, rotated]
-    # An interrupted wipe leaves folders under these names.
+    # After an interrupted wipe, folders with these names can remain.
     return [*(Path(disk.removed_name(str(path))) for path in files), *files]

@@ -1,1 +1,1 @@
-"""Engines replace the references of a plan by values, and write the plan as files or run it."""
+"""Engines: they replace the references of a plan by values, and then write the plan as files or run it."""

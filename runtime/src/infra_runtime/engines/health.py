@@ -1,4 +1,4 @@
-"""Health checks of containers: the probe of a service, expressed as a command of its image."""
+"""Health checks of containers: convert the probe of a service to a command of the service's image."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from infra_runtime.errors import ConfigurationError
 from infra_runtime.spec import ExecProbe, HttpProbe, Probe, ServiceSpec, TcpProbe
 from infra_runtime.value import frozen
 
-#: the statuses that `HttpProbe` accepts by default, and that `curl --fail` and `wget` accept
+#: the range of HTTP statuses that `HttpProbe` accepts by default, and that `curl --fail` and `wget` accept
 SUCCESS = (200, 399)
-#: seconds between two checks after the start of the service, and the seconds of one check
+#: seconds between two checks after the start of the service, and the time limit of one check in seconds
 INTERVAL, TIMEOUT = 10, 5
 
 
 @frozen
 class HealthCommand:
-    """The command of an image that exits with 0 when the service is ready, with references."""
+    """A command of the image that exits with 0 if the service is ready."""
 
+    #: the words of the command, with references
     words: tuple[str, ...]
-    #: the setting that determines the command: `container.health` or `ready`
+    #: the setting from which the command is derived: `container.health` or `ready`
     field: str
-    #: seconds for one execution of the command
+    #: the time limit of one execution in seconds
     timeout: float = TIMEOUT
 
 
 def health_command(spec: ServiceSpec) -> HealthCommand | None:
-    """Return the command that checks a service in its container; None for a task, or without a probe.
+    """Return the command that checks a service in its container.
+
+    None for a task or a service without a probe.
 
     Raises:
         ConfigurationError: the probe cannot be expressed as a command of the image.
@@ -86,7 +89,7 @@ def _http(spec: ServiceSpec, probe: HttpProbe, client: str) -> tuple[str, ...]:
     raise _impossible(spec, f"the image contains no known program for HTTP requests{_named(client)}")
 
 
-#: redirects are not followed, as in the probe of the local engine
+#: a script that does not follow redirects, like the probe of the local engine
 _HTTP_SCRIPT = """\
 import ssl, sys, urllib.error, urllib.request
 class Stay(urllib.request.HTTPRedirectHandler):
@@ -109,7 +112,7 @@ def _named(client: str) -> str:
 
 def _impossible(spec: ServiceSpec, problem: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{spec.name}: its probe cannot be converted to a health check: {problem}",
+        f"the probe of {spec.name} cannot be converted to a health check: {problem}",
         where=setting_key(spec.name, "ready"),
         hint=f"In [services.{spec.name}.container], set `health_client` to a program of the image"
         ' ("python", "curl" or "wget"), or `health` to the whole command.',

@@ -1,4 +1,4 @@
-"""The rows of the tables that list how an engine exports each field of a service."""
+"""The rows of the documentation tables that list how an engine exports each field of a service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Outcome: TypeAlias = Literal["kept", "changed", "left out", "refused"]
 
 @frozen
 class Row:
-    """A row of the table of fields: how a field is exported, where it is in the files, and a remark."""
+    """A row about one field: its outcome, the corresponding attribute in the exported files, and a remark."""
 
     outcome: Outcome
     attribute: str = ""
@@ -33,14 +33,14 @@ LOCAL_FIELDS: Mapping[str, Row] = {
     ),
 }
 
-#: the keys of a user's own service that have the row of the field of `ServiceSpec` with the same name
+#: the keys of a user's own service in the stack file whose rows are the rows of `ServiceSpec` fields
 FIELD_KEYS = (
     *("summary", "needs", "ready", "exports", "sensitive", "task", "watch"),
     *("start_timeout", "stop", "restart", "env"),
 )
 
-#: rows that are the same in all engines for containers: fields of `ServiceSpec`, keys of the user's services
-#: and of services with an image, and references
+#: The rows of `CONTAINER_…` are equal in all engines for containers. They describe fields of `ServiceSpec`,
+#: keys of the user's services, keys of services with an image, and references.
 CONTAINER_FIELDS: Mapping[str, Row] = {
     "kind": Row(outcome="left out", remark="The kind determines the image when the plan is created."),
     "summary": Row(outcome="left out", remark="The summary is only a description of the service."),
@@ -55,8 +55,8 @@ CONTAINER_FIELDS: Mapping[str, Row] = {
 }
 _CONTRIBUTION = Row(
     outcome="kept",
-    attribute="the configuration of the service that uses the contribution",
-    remark="The planner adds the contribution to the spec of the service that uses the contribution.",
+    attribute="the configuration of the service that consumes the contribution",
+    remark="The planner adds the contribution to the spec of the service that consumes the contribution.",
 )
 CONTAINER_USER_KEYS: Mapping[str, Row] = {
     **dict.fromkeys(("metrics", "alert", "log"), _CONTRIBUTION),
@@ -75,9 +75,11 @@ CONTAINER_REFERENCES: Mapping[str, Row] = {
 }
 
 
-def table(head: str, place: str, rows: Mapping[str, Row]) -> str:
-    """Return rows as a table in Markdown. `head` and `place` are the titles of its first and third column."""
-    return "\n".join([f"| {head} | outcome | {place} | |", "| --- | --- | --- | --- |", *_lines(rows), ""])
+def table(name_title: str, attribute_title: str, rows: Mapping[str, Row]) -> str:
+    """Return rows as a Markdown table with titles for the columns of the names and of the attributes."""
+    return "\n".join(
+        [f"| {name_title} | outcome | {attribute_title} | |", "| --- | --- | --- | --- |", *_lines(rows), ""]
+    )
 
 
 def _lines(rows: Mapping[str, Row]) -> Iterable[str]:

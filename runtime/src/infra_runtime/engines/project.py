@@ -1,4 +1,4 @@
-"""The data of exports that is not in the plan: the project's name, and the settings with plain secrets."""
+"""Read the metadata of a project, and check that an export would contain no secrets in plain text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from infra_runtime.spec import ServiceSpec
 
 
 def project_name(root: Path) -> str:
-    """Return the name of a project: the name in `pyproject.toml`, or else the name of the project's folder.
+    """Return the name of a project in `pyproject.toml`; if it is missing, the name of the project's folder.
 
     The name in `pyproject.toml` is preferred because the name of the folder may differ between machines.
     """
@@ -50,18 +50,18 @@ def pyproject(root: Path) -> Mapping[str, Any]:
 
 
 def check_secrets(stacks: Sequence[Resolved], result: str = "an exported file") -> None:
-    """Raise `ConfigurationError` if the result of an engine would contain a secret in plain text.
+    """Raise `ConfigurationError` if the files of an engine would contain a secret in plain text.
 
-    The error contains the location of the setting. The values that `infra config show` masks count as
-    secrets if the container of the service contains such a value, too. Secrets in the stack file are accepted
-    in development and test.
+    A secret is a value that `infra config show` masks and that the exported part of its service contains. In
+    development and test, secrets in the stack file are accepted. `result` is the name of the engine's result
+    in the error message. The error contains the location of the setting.
     """
     for resolved in stacks:
-        exposed = {spec.name for spec in resolved.plan.services if _contains_secret(spec)}
+        services_with_secrets = {spec.name for spec in resolved.plan.services if _contains_secret(spec)}
         for key, origin in resolved.provenance.items():
-            scope, _, rest = key.partition(".")
-            service, _, setting = rest.partition(".")
-            if scope != "services" or MASK not in origin.value or service not in exposed:
+            scope, _, service_key = key.partition(".")
+            service, _, setting = service_key.partition(".")
+            if scope != "services" or MASK not in origin.value or service not in services_with_secrets:
                 continue
             if resolved.environment in DEPLOYED or not _is_file(origin.source):
                 name = setting.removeprefix("env.") if setting.startswith("env.") else "NAME"
@@ -73,13 +73,13 @@ def check_secrets(stacks: Sequence[Resolved], result: str = "an exported file") 
 
 
 def _contains_secret(spec: ServiceSpec) -> bool:
-    """Return whether the part of a spec that an engine exports contains a secret in plain text."""
-    part = spec.container or (spec.command, spec.env, spec.prepare)
-    return bool(masked_copy(part) != part)
+    """Return whether the exported part of a spec contains a secret in plain text."""
+    exported_part = spec.container or (spec.command, spec.env, spec.prepare)
+    return bool(masked_copy(exported_part) != exported_part)
 
 
 def located(error: ConfigurationError, stacks: Sequence[Resolved]) -> ConfigurationError:
-    """Return an error with the file and line of a setting as location, if known, instead of its key."""
+    """Return an error whose location is the file and line of its setting; unchanged if they are unknown."""
     key = error.where
     while key.startswith("services."):
         for resolved in stacks:

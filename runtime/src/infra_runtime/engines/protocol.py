@@ -1,4 +1,4 @@
-"""The interfaces of engines: every engine renders a plan as files, and some engines also run it."""
+"""The interfaces of engines: an `Engine` renders a plan as files, a `RunningEngine` runs a plan."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Engine(Protocol):
 
     @abstractmethod
     def render(self, plan: Plan) -> Mapping[str, str]:
-        """Return a mapping from relative path to text of the files for a plan; equal plans give equal bytes.
+        """Return the files for a plan as a mapping from relative path to text; equal plans give equal texts.
 
-        Raises `ConfigurationError`, with the dotted key of the setting as location, if the engine cannot
-        express a setting.
+        Raises `ConfigurationError`, with the dotted key of a setting as location, if the engine cannot export
+        this setting.
         """
 
 

@@ -1,4 +1,4 @@
-"""The values that replace a plan's references inside containers."""
+"""Replace the references of a plan by their values inside containers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from infra_runtime.plan import Plan
 from infra_runtime.spec import OWN_SCOPES, Container, ServiceSpec, substitute
 from infra_runtime.value import frozen
 
-#: all addresses of the container: other containers cannot reach a service that listens on loopback only
+#: all addresses of the container: other containers cannot connect to a service that listens on loopback only
 ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - the container's own network; `model` publishes ports explicitly
-#: the folder of a container's sockets, which other containers cannot access
+#: the folder of the sockets in a container; other containers cannot access this folder
 RUN = "/tmp"  # noqa: S108 - the container's own
-#: longest label of a DNS name. Source: RFC 1035, section 2.3.4
+#: the greatest length of a label of a DNS name. Source: RFC 1035, section 2.3.4
 LONGEST_LABEL = 63
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-#: the parts of the name of an image. Source: OCI, "Distribution Specification", "Pulling manifests"
+#: regular expressions for the parts of an image's name. Source: OCI, "Distribution Specification", "Pulling
+#: manifests"
 WORD = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 TAG = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 REGISTRY = r"[A-Za-z0-9.-]+:\d{1,5}"
@@ -28,18 +29,18 @@ _HOST = rf"{REGISTRY}|[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\](:\d{{1,5}})?"
 #: Source: OCI, "Image Format Specification", "Digests", "Registered algorithms"
 _DIGEST = "sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"
 _IMAGE = re.compile(rf"(({_HOST})/)?{WORD}(/{WORD})*(:{TAG})?(@({_DIGEST}))?")
-#: the names and addresses of the container itself
+#: the names and addresses with which a program connects to its own container
 LOOPBACK = re.compile(r"\blocalhost\b|\b127\.0\.0\.1\b|\[::1\]")
-#: a separator that no text of a spec contains: arguments and environment variables cannot
+#: a separator that no text of a spec contains, because arguments and variables cannot contain this character
 _MARK = "\0"
 
 
 @frozen
 class Piece:
-    """A part of a string whose references are replaced: plain text, a secret, or an environment variable.
+    """A part of a text whose references are replaced: plain text, a secret, or an environment variable.
 
     For a secret, `value` is the name of the secret in the exported files. For a variable, `value` is `NAME`
-    or `NAME:-default`.
+    or `NAME:-DEFAULT`.
     """
 
     kind: Literal["text", "secret", "variable"]
@@ -48,7 +49,7 @@ class Piece:
 
 @frozen
 class Stack:
-    """The services of one plan, divided into those with and those without a container."""
+    """The services of one plan that have a container, and the names of the services without a container."""
 
     environment: str
     services: Mapping[str, ServiceSpec]
@@ -58,7 +59,7 @@ class Stack:
     hosts: Mapping[str, str]
     #: the folder of the project on this machine
     root: str = ""
-    #: service → the host name for its clients, if it is another one
+    #: service → the host name for its clients, if this name differs from the name in `hosts`
     addresses: Mapping[str, str] = field(default_factory=dict)
 
     def address(self, service: str) -> str:
@@ -67,7 +68,7 @@ class Stack:
 
 
 def stack_of(plan: Plan) -> Stack:
-    """Return the plan's services, divided into those with and without a container."""
+    """Return the stack of a plan: its services with a container, and the names of the other services."""
     services = {spec.name: spec for spec in plan.services if spec.container is not None}
     return Stack(
         environment=plan.environment,
@@ -81,16 +82,15 @@ def stack_of(plan: Plan) -> Stack:
 def host_name(name: str, taken: Collection[str] = (), longest: int = LONGEST_LABEL) -> str:
     """Return the host name of a service: its name as a DNS label of at most `longest` characters.
 
-    If the name is too long or already in `taken`, the label ends with the first digits of the name's hash.
-
-    An underscore is valid in the name of a service, but many clients reject a URL whose host name has one.
+    If the name is too long or already in `taken`, the label ends with the first digits of a hash of the name.
+    A hyphen replaces each underscore: many clients reject a URL whose host name contains an underscore.
     Source: RFC 1123, section 2.1.
     """
     return shortened(re.sub(r"[^a-z0-9-]", "-", name.lower()).strip("-"), name, taken, longest)
 
 
 def shortened(label: str, name: str, taken: Collection[str], longest: int) -> str:
-    """Return the label of a name; if it is empty, too long or taken, with the first digits of a hash."""
+    """Return `label`; if it is empty, too long or taken, shorten it and append a hash of `name`."""
     if label and len(label) <= longest and label not in taken:
         return label
     return f"{label[: longest - 7].rstrip('-') or 'x'}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
@@ -116,29 +116,30 @@ def setting_key(service: str, field: str) -> str:
 
 
 def pieces(text: str, spec: ServiceSpec, stack: Stack, field: str) -> list[Piece]:
-    """Replace the references in a string of a spec; return the parts: plain text, secrets and variables.
+    """Replace the references in a text of a spec; return the pieces: plain text, secrets and variables.
 
-    `field` is the setting that contains the text.
+    `field` is the name of the setting that contains the text.
 
     Raises:
         ConfigurationError: a reference has no value in a container.
     """
     _check_path(text, spec, stack, field)
     bound = substitute(text, _lookup(spec, stack, field, inside=True))
-    result = []
+    text_pieces = []
     for number, part in enumerate(bound.split(_MARK)):
         if number % 2:
             kind, _, value = part.partition(":")
-            result.append(Piece(kind="secret" if kind == "secret" else "variable", value=value))
+            text_pieces.append(Piece(kind="secret" if kind == "secret" else "variable", value=value))
         elif part:
-            result.append(Piece(kind="text", value=part))
-    return result
+            text_pieces.append(Piece(kind="text", value=part))
+    return text_pieces
 
 
 def _check_path(text: str, spec: ServiceSpec, stack: Stack, field: str) -> None:
-    """Raise `ConfigurationError` if a text contains a path of this machine, in the folder of the project.
+    """Raise `ConfigurationError` if a text contains a path in the folder of the project on this machine.
 
-    An image that pytest-infra does not build may have a folder with the same path.
+    This is checked only for images that pytest-infra builds: another image may have a folder with the same
+    path.
     """
     root, container = stack.root, container_of(spec)
     if len(root) <= 1 or root not in text or container.root.startswith(root):
@@ -155,15 +156,16 @@ def _check_path(text: str, spec: ServiceSpec, stack: Stack, field: str) -> None:
 
 
 def working_folder(spec: ServiceSpec) -> str:
-    """Return the text of the working directory of a user's own program; empty: the one of the image.
+    """Return the working directory of a user's own program.
 
-    Raises `ConfigurationError` if it is a folder of this machine, which the image does not have.
+    Empty if it is the working directory of the image. Raises `ConfigurationError` if it is a folder of this
+    machine that the image does not have.
     """
     container = container_of(spec)
     if {"${root}": container.root, "${data}": container.data}.get(spec.cwd) == "":
         return ""
     own_image = container.image or container.dockerfile
-    exists = spec.cwd in ("/", "/tmp") or f"{spec.cwd}/".startswith(f"{container.root}/")  # noqa: S108 - its own
+    exists = spec.cwd in ("/", "/tmp") or f"{spec.cwd}/".startswith(f"{container.root}/")  # noqa: S108 - in the container
     if spec.cwd.startswith("/") and not own_image and not exists:
         raise ConfigurationError(
             f"{spec.name} has the working directory {spec.cwd!r} of this machine, which its image does not"
@@ -175,11 +177,11 @@ def working_folder(spec: ServiceSpec) -> str:
 
 
 def misplaced_secret(piece: Piece, spec: ServiceSpec, field: str) -> ConfigurationError:
-    """Return the error for a secret outside `env`, where a file or a list of processes would show it."""
+    """Return the error for a secret outside of `env`, where other users could read the secret."""
     return ConfigurationError(
         f"{spec.name}: `{field}` contains the secret {piece.value!r}, which only `env` can contain",
         where=setting_key(spec.name, field),
-        hint="Use the secret in `env`: the container gets it when the container starts.",
+        hint="Use the secret in `env`, which the container reads at its start.",
     )
 
 
@@ -195,13 +197,13 @@ def check_needs(spec: ServiceSpec, stack: Stack) -> None:
 
 
 def check_image(spec: ServiceSpec) -> None:
-    """Raise `ConfigurationError` if the image of a service does not have the form of an image's name."""
+    """Raise `ConfigurationError` if the image of a service's container is not the name of an image."""
     image = container_of(spec).image
     if image and not _IMAGE.fullmatch(image):
         raise ConfigurationError(
             f"{spec.name}: {image!r} is not the name of an image",
             where=setting_key(spec.name, "image" if spec.kind or spec.image else "container.image"),
-            hint="Write it as REGISTRY/PATH:TAG, such as registry.example/shop/api:1.4.2.",
+            hint="Write the name as REGISTRY/PATH:TAG, such as registry.example/shop/api:1.4.2.",
         )
 
 
@@ -213,14 +215,14 @@ def container_of(spec: ServiceSpec) -> Container:
 
 
 def inner_port(spec: ServiceSpec, name: str) -> int:
-    """Return the number that the port `name` of a service has inside the service's container."""
+    """Return the number of a service's port inside the service's container."""
     return container_of(spec).ports.get(name, spec.ports[name])
 
 
 def _lookup(spec: ServiceSpec, stack: Stack, field: str, *, inside: bool) -> Callable[[str], str]:
-    """Return a function from a reference in a service's text to its value in a container.
+    """Return a function that takes a reference of a service, and returns its value in a container.
 
-    `inside` is false for texts that other containers use, such as exports.
+    `inside` is true for texts of the service's own container, false for exports, which other containers use.
     """
     container = container_of(spec)
     secrets = frozenset(container.secret_files.values())
@@ -292,15 +294,13 @@ def _export(service: str, name: str, user: ServiceSpec, stack: Stack, field: str
     text = container_of(spec).exports.get(name, spec.exports[name])
     if match := LOOPBACK.search(text):
         raise ConfigurationError(
-            f"{user.name} refers to {reference}, which is {text!r}: inside a container, {match[0]} is the"
-            " container itself",
+            f"{user.name} refers to {reference}, whose value is {text!r}: inside a container, {match[0]}"
+            " is the container itself",
             where=where,
             hint=f"Use an export of {service} that contains its ${{host}}.",
         )
     try:
         return substitute(text, _lookup(spec, stack, field, inside=False))
     except ConfigurationError as error:
-        message = (
-            f"{user.name} refers to {reference}, which cannot be used in another container: {error.message}"
-        )
+        message = f"{user.name} refers to {reference}, which other containers cannot use: {error.message}"
         raise ConfigurationError(message, where=where, hint=error.hint) from None

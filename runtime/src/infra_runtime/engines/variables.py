@@ -1,4 +1,4 @@
-"""The exports of a stack as environment variables for a program."""
+"""Convert the exports of a stack to environment variables for a program."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ def program_variables(services: Mapping[str, ServiceEndpoint] | Mapping[str, Bin
 
 
 def variable_name(service: str, export: str) -> str:
-    """Return the name of the variable with an export of a service."""
+    """Return the name of the variable for an export: `SERVICE_EXPORT` in capitals, such as `POSTGRES_URL`."""
     return f"{service}_{export}".upper().replace("-", "_")
 
 
 def variables(exports: Mapping[str, Mapping[str, str]], kinds: Mapping[str, str]) -> dict[str, str]:
-    """Return environment variables for a program: `SERVICE_EXPORT` for each export, and well-known names.
+    """Return environment variables for a program: `SERVICE_EXPORT` for each export, and well-known variables.
 
-    `exports` is service → export → value, `kinds` is service → kind. Well-known names, such as DATABASE_URL,
-    are read by client libraries and contain the value of the instance with the name of its kind, or else of
-    the first instance in alphabetical order. If several kinds have the same name, the first kind is used.
+    `exports` maps service → export → value; `kinds` maps service → kind. A well-known variable is a variable
+    that client libraries read, such as DATABASE_URL. Its value is from the instance with the name of the
+    kind; without this instance, from the first instance in alphabetical order. If several kinds have the
+    variable, the first kind in `KINDS` is used.
     """
     values = {
         variable_name(service, name): value
@@ -35,6 +36,10 @@ def variables(exports: Mapping[str, Mapping[str, str]], kinds: Mapping[str, str]
         instances = sorted(service for service in exports if kinds.get(service) == kind.name)
         if not instances:
             continue
-        first = exports[kind.name if kind.name in instances else instances[0]]
-        values |= {variable: first[name] for variable, name in kind.variables.items() if name in first}
+        endpoint_exports = exports[kind.name if kind.name in instances else instances[0]]
+        values |= {
+            variable: endpoint_exports[name]
+            for variable, name in kind.variables.items()
+            if name in endpoint_exports
+        }
     return values

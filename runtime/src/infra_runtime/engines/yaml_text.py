@@ -1,8 +1,7 @@
-"""Convert JSON data (dictionaries, lists, strings, numbers) to YAML text, in which every string is quoted.
+"""Convert JSON data (dictionaries, lists, strings, numbers) to YAML text in which every string is quoted.
 
-Some YAML parsers read a plain scalar such as `y`, `1e3` or `0o17` as another type than a string, so every
-string is quoted. Double-quoted scalars have the escapes of JSON strings. Source: YAML 1.2.2,
-"Double-Quoted Style" and "Literal Style".
+Some YAML parsers do not read an unquoted text such as `y`, `1e3` or `0o17` as a string. Double-quoted strings
+in YAML have the escapes of JSON strings. Source: YAML 1.2.2, "Double-Quoted Style" and "Literal Style".
 """
 
 from __future__ import annotations
@@ -29,16 +28,16 @@ def dump(value: Mapping[str, Value]) -> str:
 
 
 def inline(value: Value) -> str:
-    """Return the data as JSON on one line, which parsers of YAML read in the same way.
+    """Return the data as one line of JSON that YAML parsers read, too.
 
-    Some of them refuse the two escapes with which JSON can write a character such as an emoji.
+    Characters such as emojis are not escaped: JSON would need two escapes, which some YAML parsers refuse.
     """
     return _escaped(json.dumps(value, ensure_ascii=False))
 
 
 def _mapping(value: Mapping[str, Value], indent: str) -> Iterator[str]:
-    for key, inner in value.items():
-        yield from _entry(f"{indent}{_key(key)}:", inner, f"{indent}  ")
+    for key, value_of_key in value.items():
+        yield from _entry(f"{indent}{_key(key)}:", value_of_key, f"{indent}  ")
 
 
 def _entry(start: str, value: Value, indent: str) -> Iterator[str]:
@@ -59,9 +58,9 @@ def _entry(start: str, value: Value, indent: str) -> Iterator[str]:
 
 def _item(value: Value, indent: str) -> Iterator[str]:
     if isinstance(value, Mapping) and value:
-        first, *rest = _mapping(value, f"{indent}  ")
-        yield f"{indent}- {first.lstrip(' ')}"
-        yield from rest
+        first_line, *other_lines = _mapping(value, f"{indent}  ")
+        yield f"{indent}- {first_line.lstrip(' ')}"
+        yield from other_lines
     else:
         yield from _entry(f"{indent}-", value, f"{indent}  ")
 

@@ -1,1 +1,4 @@
-"""Access to the operating system: processes, ports, shared memory, file copies. Standard library only."""
+"""Access to the operating system: processes, ports, memory, files.
+
+The modules of this package import the standard library only.
+"""

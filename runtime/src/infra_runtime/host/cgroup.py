@@ -1,8 +1,8 @@
 """The control group (cgroup) of a supervisor, which contains all descendants of the supervisor.
 
-Control groups identify descendants with another session and other environment variables. The groups are used
-if the second version of control groups is mounted and writable. The guardian imports this module, so the
-module imports as little as possible. Source: Linux kernel, "Control Group v2".
+The group also contains descendants with a changed session or a changed environment. Control
+groups are used if version 2 is mounted and writable. The guardian imports this module, so the module imports
+as little as possible. Source: Linux kernel, "Control Group v2".
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PROCESSES = "cgroup.procs"
-#: files whose limits programs such as the Java virtual machine read; the text `max` means no limit
+#: the files with a group's limits, which programs such as Java read; `max` if the group has no limit
 LIMITS = ("memory.max", "cpu.max", "pids.max")
 #: seconds to wait until the kernel has removed the killed processes from a group
 PATIENCE = 2.0
@@ -27,10 +27,10 @@ def name(token: str) -> str:
 
 
 def planned(token: str) -> str:
-    """Return the folder of the control group that `enter` will create; an empty text if it will create none.
+    """Return the folder of the control group that `enter` will create; empty if it will not create a group.
 
-    The new group is below the group of this process. No group is created below a group with a limit: programs
-    read limits from their own group only, and the new group would have no limits.
+    The new group is below the group of this process. If this group has a limit, no group is created: a
+    program reads only the limits of its own group, and the new group would have no limits.
     """
     parent = current()
     return "" if not parent or _is_limited(parent) else f"{parent}/{name(token)}"
@@ -39,7 +39,7 @@ def planned(token: str) -> str:
 def enter(folder: str) -> None:
     """Create the control group whose folder `planned` returned, and move this process into this group.
 
-    If the group cannot be created, this process stays in its group.
+    If the group cannot be created, this process remains in its present group.
     """
     if folder and _try(os.mkdir, folder) and not _move_to(folder):
         _try(os.rmdir, folder)
@@ -53,9 +53,10 @@ def leave(token: str) -> None:
 
 
 def remove(token: str, folder: str = "") -> None:
-    """Remove the control group of a token and the groups below it, if no process is in these groups.
+    """Remove the control group of a token and the groups below it, when no process is in these groups.
 
-    `folder` is the result of `planned`; if it is empty, the group is below this process's group.
+    `folder` is the result of `planned`; if it is empty, the group is below this process's group. After
+    `PATIENCE` seconds, the remaining groups are not removed.
     """
     folder = folder or f"{current()}/{name(token)}"
     deadline = time.monotonic() + PATIENCE
@@ -90,11 +91,11 @@ def current() -> str:
     except OSError:
         return ""
     for mount in mounts:
-        root, point = mount[3], mount[4]
+        root, mount_point = mount[3], mount[4]
         if path != root and not path.startswith(root.rstrip("/") + "/"):
             continue
-        folder = f"{point}/{path[len(root.rstrip('/')) :].lstrip('/')}".rstrip("/")
-        # In a container, the mounted folder may belong to other groups than the path.
+        folder = f"{mount_point}/{path[len(root.rstrip('/')) :].lstrip('/')}".rstrip("/")
+        # In a container, the mounted folder may show other groups than the path describes.
         if _has_member(folder, os.getpid()):
             return folder
     return ""

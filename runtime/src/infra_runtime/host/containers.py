@@ -1,9 +1,9 @@
-"""The containers of a stack: the command lines of the container engine, and the removal of containers.
+"""Create command lines of the container engine, and remove the containers of a stack.
 
-The engine is podman or docker; every command line in this module works with both. The client of the engine
-runs in the foreground as the first process of the service. If the client is killed, the container keeps
-running, so the supervisor removes the containers of a service by their labels when the service has stopped.
-Only containers with the token of the stack in their label are listed or removed.
+The engine is podman or docker; all command lines in this module work with both engines. The client of the
+engine runs in the foreground as the first process of a service. If the client is killed, the container keeps
+running. Therefore, the supervisor removes the containers of a stopped service, which it identifies by their
+labels. Containers without the token of the stack in a label are neither listed nor removed.
 
 Source: the manuals podman-run(1), podman-ps(1), podman-rm(1), and Docker documentation, "docker run".
 """
@@ -19,15 +19,17 @@ from collections.abc import Iterable, Mapping, Sequence
 ENGINE = "container-engine"
 #: the labels with the token of the stack and with the name of the service
 STACK, SERVICE = "pytest-infra.stack", "pytest-infra.service"
-#: the name of a service's container, as a string of a spec
+#: the name of a service's container, with references as in a spec
 NAME = "infra-${stack.token}-${stack.service}"
-#: seconds until a command of the engine is killed
+#: the time limit in seconds after which a command of the engine is killed
 TIMEOUT = 20.0
-#: the number of times that the containers of a stack are listed and removed
+#: the greatest number of attempts to list and remove the containers of a stack
 ATTEMPTS = 3
-#: seconds in which the containers of a stopped service are removed; usually, it takes less than one second
+#: the longest time in seconds for the removal of a service's containers, which usually takes less than a
+#: second
 REMOVAL_SECONDS = (2 * ATTEMPTS + 1) * TIMEOUT
-#: the variables that the client of an engine reads itself. Source: podman(1), docker(1), containers.conf(5)
+#: the environment variables that the client of a container engine itself reads. Source: podman(1), docker(1),
+#: containers.conf(5)
 CLIENT_VARIABLES = frozenset(
     {
         *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "LD_PRELOAD"),
@@ -47,7 +49,7 @@ CLIENT_VARIABLES = frozenset(
 
 
 def client_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that the client of an engine needs, such as HOME and DOCKER_HOST."""
+    """Return the environment variables that the client of a container engine reads, such as DOCKER_HOST."""
     return {name: value for name, value in environ.items() if name in CLIENT_VARIABLES}
 
 
@@ -55,29 +57,29 @@ def client_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def qualified(image: str) -> str:
-    """Return the name of an image with its registry, as docker completes a short name.
+    """Return the name of an image with its registry; a short name is completed in the same way as by docker.
 
     podman searches for short names in other registries, or not at all. Source: distribution/reference.
     """
-    first, slash, _ = image.partition("/")
+    registry, slash, _ = image.partition("/")
     if not slash:
         return f"docker.io/library/{image}"
-    if first != "localhost" and "." not in first and ":" not in first:
+    if registry != "localhost" and "." not in registry and ":" not in registry:
         return f"docker.io/{image}"
     return image
 
 
 def pinned(image: str, digest: str) -> str:
-    """Return the reference to an image with its registry: by digest if there is one, otherwise by tag.
+    """Return the reference to an image with its registry and its digest; without a digest, with its tag.
 
-    podman does not accept a tag and a digest at the same time.
+    podman does not accept a reference with a tag and a digest.
     """
     name, _, own_digest = qualified(image).partition("@")
     digest = own_digest or digest
     if not digest:
         return name
-    folder, slash, last = name.rpartition("/")
-    return f"{folder}{slash}{last.partition(':')[0]}@{digest}"
+    folder, slash, image_name = name.rpartition("/")
+    return f"{folder}{slash}{image_name.partition(':')[0]}@{digest}"
 
 
 def run(
@@ -94,10 +96,11 @@ def run(
 ) -> tuple[str, ...]:
     """Return the command line that runs a container in the foreground until it exits, and then removes it.
 
-    `variables` are the names of variables whose values the client takes from its own environment, so that
-    secrets are not in the command line; `values` are variables with their values. `published` is the name of
-    a port → its number in the container; None stands for the network of the machine. The log driver stores
-    no second copy of the output.
+    The client reads the values of `variables` (names of environment variables) from its own environment, so
+    that the command line contains no secrets; the command line contains the names and values of `values`.
+    `published` maps the name of a port to its number in the container; if it is None, the container uses the
+    network of the machine. The output is not stored by a log driver, because the service's log already
+    contains it.
     """
     network = ["--network=host"]
     if published is not None:
@@ -119,7 +122,7 @@ def run(
 
 
 def mount(source: str, target: str, *, writable: bool) -> str:
-    """Return the value of the option `--mount` for a folder or file of the machine, which has to exist."""
+    """Return the value of the option `--mount` for an existing folder or file of the machine."""
     return f"type=bind,source={source},target={target}{'' if writable else ',readonly'}"
 
 
@@ -154,7 +157,7 @@ def removal(engine: str, names: Sequence[str]) -> list[str]:
 
 
 def left(engine: str, token: str, service: str = "") -> list[str]:
-    """Describe each container that a stack has left, or the reason why the engine cannot list them."""
+    """Return a text for each remaining container of a stack, or one text if the engine cannot list them."""
     try:
         return [f"container {name}" for name in _output(listing(engine, token, service)).split()]
     except (OSError, subprocess.SubprocessError) as error:
@@ -162,10 +165,10 @@ def left(engine: str, token: str, service: str = "") -> list[str]:
 
 
 def remove(engine: str, token: str, service: str = "") -> list[str]:
-    """Kill and remove the containers of a stack, or of one of its services; return what `left` returns then.
+    """Kill and remove the containers of a stack, or of one service; return the result of `left` afterwards.
 
-    The call blocks, at most for about `REMOVAL_SECONDS`. podman does not remove a container at the first
-    attempt if the processes of the container and its monitor were killed before.
+    The call takes at most about `REMOVAL_SECONDS`. The removal is repeated, because podman does not remove a
+    container at the first attempt if the processes and the monitor of the container were killed before.
     """
     for _ in range(ATTEMPTS):
         try:
@@ -194,8 +197,8 @@ def _reason(error: OSError | subprocess.SubprocessError) -> str:
 def removing_process(engine: str, token: str, service: str) -> tuple[str, ...]:
     """Return the command line of a process that removes the containers of a service.
 
-    Its exit status is 0 if no container is left. The supervisor does not wait for processes itself, except in
-    `Children`, so it starts this process instead of calling `remove`.
+    Its exit status is 0 if no container remains. The supervisor starts this process instead of calling
+    `remove`, because only `Children` may wait for child processes.
     """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     code = f"import sys; sys.path.insert(0, {root!r}); import infra_runtime.host.containers as c; "

@@ -1,6 +1,6 @@
-"""Changes on the disk that are complete or undone after a kill: removing and writing files and folders.
+"""Write and remove files and folders so that a kill leaves either the previous or the new state.
 
-The removal follows no symbolic link. The guardian imports this module, so the module imports as little as
+Symbolic links are not followed. The guardian imports this module, so the module imports as little as
 possible.
 """
 
@@ -20,14 +20,12 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def remove(path: str) -> None:
-    """Remove a file, a symbolic link, or a folder with its content. A missing path is ignored.
+    """Remove a file, a symbolic link, or a folder with its content; a missing path is ignored.
 
-    No symbolic link is followed: the link is removed, and its target remains. The folder that contains `path`
-    must not be a link; the folders above it may be links. If this function is interrupted, a part of the
-    content remains under `path`; `discard` avoids this.
-
-    Raises the first `OSError`, after everything else has been removed. The `filename` of the error is the
-    path.
+    A symbolic link is removed, and its target remains. The folder that contains `path` must not be a link;
+    the folders above may be links. If this function is interrupted, a part of the folder's content remains;
+    `discard` avoids this. After an `OSError`, the remaining files are removed; then the first error is
+    raised, with the path in `filename`.
     """
     parent, name = os.path.split(path)
     try:
@@ -44,10 +42,11 @@ def remove(path: str) -> None:
 
 
 def discard(path: str) -> None:
-    """Remove a file or folder so that, at any moment, a folder with this path is complete or missing.
+    """Remove a file or folder; at any moment, the folder at this path is complete or missing.
 
-    The folder `NAME` is first renamed to `.NAME.removed`. If the call is interrupted, the next call for the
-    same path removes `.NAME.removed`. A folder that cannot be renamed, such as a mount point, is emptied.
+    The folder `NAME` is first renamed to `.NAME.removed`. If the call is interrupted, the next call for this
+    path removes `.NAME.removed`. The content of a folder that cannot be renamed, such as a mount point, is
+    removed.
     """
     renamed = removed_name(path)
     remove(renamed)
@@ -69,17 +68,17 @@ def removed_name(path: str) -> str:
 
 
 def set_aside(paths: Iterable[str]) -> list[str]:
-    """Rename files and folders to unique names of the form `.HEX.removed`, so that they can be removed later.
+    """Rename files and folders to unique names `.HEX.removed`, so that they can be removed later.
 
-    Return the new paths. While they are removed, new files can be created under the old names. A path that
-    cannot be renamed keeps its name and is not in the result.
+    Return the new paths. New files can be created at the previous paths at once. A path that cannot be
+    renamed does not change, and is not in the result.
     """
     renamed = []
     for path in paths:
-        new = removed_name(os.path.join(os.path.dirname(path), os.urandom(8).hex()))
+        new_path = removed_name(os.path.join(os.path.dirname(path), os.urandom(8).hex()))
         with contextlib.suppress(OSError):
-            os.rename(path, new)
-            renamed.append(new)
+            os.rename(path, new_path)
+            renamed.append(new_path)
     return renamed
 
 
@@ -101,16 +100,16 @@ def _type(path: str) -> int:
 
 
 def write(path: str, text: str, *, durable: bool) -> None:
-    """Replace a file by a new file with this text; an interrupted call leaves the old file unchanged.
+    """Replace a file by a new file with this text; after an interrupted call, the previous file is unchanged.
 
     The text is written to `PATH.new`, which is then renamed. If `durable` is true, the new file survives a
     power failure.
     """
     descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        data = memoryview(text.encode(errors="surrogateescape"))
-        while data:
-            data = data[os.write(descriptor, data) :]
+        remaining_bytes = memoryview(text.encode(errors="surrogateescape"))
+        while remaining_bytes:
+            remaining_bytes = remaining_bytes[os.write(descriptor, remaining_bytes) :]
         if durable:
             os.fsync(descriptor)
     finally:
@@ -121,7 +120,10 @@ def write(path: str, text: str, *, durable: bool) -> None:
 
 
 def sync_folder(path: str) -> None:
-    """Write the names in a folder to the disk, so that they survive a power failure. Source: fsync(2)."""
+    """Write the list of a folder's files to the disk, so that it survives a power failure. Source:
+
+    fsync(2).
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -132,7 +134,7 @@ def sync_folder(path: str) -> None:
 def sync_file_system(path: str) -> None:
     """Write all changes in the file system of a folder to the disk. Source: syncfs(2).
 
-    One call for thousands of small files takes a fraction of the time of an `fsync` for each.
+    For thousands of small files, this is much faster than a call of `fsync` for each file.
     """
     if sys.platform != "linux":
         os.sync()
@@ -152,7 +154,7 @@ def sync_file_system(path: str) -> None:
 def _remove(name: str, folder: int, path: str, errors: list[OSError]) -> None:
     """Remove the file or folder `name` in the open folder `folder`; errors are appended to `errors`.
 
-    `path` is the complete path, for the errors.
+    `path` is the complete path for the errors.
     """
     try:
         if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
@@ -165,7 +167,7 @@ def _remove(name: str, folder: int, path: str, errors: list[OSError]) -> None:
             os.close(root)
         os.rmdir(name, dir_fd=folder)
     except FileNotFoundError:
-        pass  # another process has removed it at the same time
+        pass  # another process has removed the file or folder at the same time
     except OSError as error:
         error.filename = path
         errors.append(error)
@@ -174,42 +176,42 @@ def _remove(name: str, folder: int, path: str, errors: list[OSError]) -> None:
 def _empty(root: int, path: str, errors: list[OSError]) -> None:
     """Remove all files and folders in an open folder.
 
-    Each folder below the first level is moved to the first level before it is emptied, so that at most two
-    folders are open at the same time, also in a deep tree.
+    Each folder below the first level is moved to the first level before its content is removed, so that at
+    most two folders are open at a time, even in a deep tree.
     """
     prefix, number = os.urandom(4).hex(), 0
-    waiting = [(name, f"{path}/{name}") for name in _remove_files(root, path, errors)]
-    while waiting:
-        name, shown = waiting.pop()
+    pending = [(name, f"{path}/{name}") for name in _remove_files(root, path, errors)]
+    while pending:
+        name, shown_path = pending.pop()
         try:
             folder = _open(name, root)
             try:
-                for inner in _remove_files(folder, shown, errors):
+                for subfolder in _remove_files(folder, shown_path, errors):
                     number += 1
-                    moved = f".{prefix}-{number}"
+                    new_name = f".{prefix}-{number}"
                     try:
-                        os.rename(inner, moved, src_dir_fd=folder, dst_dir_fd=root)
+                        os.rename(subfolder, new_name, src_dir_fd=folder, dst_dir_fd=root)
                     except OSError:  # a mount point, or a folder without write permission
-                        _remove(inner, folder, f"{shown}/{inner}", errors)
+                        _remove(subfolder, folder, f"{shown_path}/{subfolder}", errors)
                     else:
-                        waiting.append((moved, f"{shown}/{inner}"))
+                        pending.append((new_name, f"{shown_path}/{subfolder}"))
             finally:
                 os.close(folder)
             os.rmdir(name, dir_fd=root)
         except FileNotFoundError:
             pass
         except OSError as error:
-            error.filename = shown
+            error.filename = shown_path
             errors.append(error)
 
 
 def _remove_files(folder: int, path: str, errors: list[OSError]) -> list[str]:
     """Remove the files and links in an open folder, and return the names of the folders in it."""
     with os.scandir(folder) as entries:
-        # The files are sorted by inode: this is their order on the disk, and the removal is faster.
-        ordered = sorted(entries, key=lambda entry: entry.inode())
-    listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in ordered]
-    for name, is_directory in listed:
+        # The files are sorted by inode, which is their order on the disk, so that the removal is faster.
+        sorted_entries = sorted(entries, key=lambda entry: entry.inode())
+    names = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in sorted_entries]
+    for name, is_directory in names:
         if not is_directory:
             try:
                 os.unlink(name, dir_fd=folder)
@@ -218,7 +220,7 @@ def _remove_files(folder: int, path: str, errors: list[OSError]) -> list[str]:
             except OSError as error:
                 error.filename = f"{path}/{name}"
                 errors.append(error)
-    return [name for name, is_directory in listed if is_directory]
+    return [name for name, is_directory in names if is_directory]
 
 
 def _open(name: str, parent: int) -> int:

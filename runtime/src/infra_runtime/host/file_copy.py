@@ -1,4 +1,4 @@
-"""Copy folders: a copy gets its final name when it is complete, and ext4 stores it in a separate place."""
+"""Copy folders; a complete copy is renamed to its final name, and ext4 stores copies far from each other."""
 
 from __future__ import annotations
 
@@ -12,42 +12,44 @@ import sys
 from collections.abc import Callable
 from typing import TypeAlias
 
-#: command that copies a folder and shares its disk blocks if possible (GNU's option, and Apple's)
+#: the command that copies a folder and shares its disk blocks if possible, with GNU's or Apple's options
 COPY = ("cp", "-a", "--reflink=auto") if sys.platform == "linux" else ("cp", "-Rpc")
-#: copies bytes between two descriptors; returns their number, which is 0 at the end of the file
+#: a function that copies bytes from one descriptor to another descriptor, and returns their number: 0 at the
+#: end of the file
 Transfer: TypeAlias = Callable[[int, int], int]
 #: the permissions that the file mode creation mask of a process can remove from new files
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-#: the most bytes that one system call copies
+#: the greatest number of bytes that one system call copies
 LARGEST_TRANSFER = 1 << 30
 #: Source: <linux/fs.h> for x86-64 and ARM64; on other processors the call fails, and the error is ignored
 FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_TOPDIR_FL = 0x80086601, 0x40086602, 0x00020000
 
 
-def stage(into: str) -> str:
-    """Create the folder `INTO.new`, and return a path in this folder for a copy.
+def stage(target: str) -> str:
+    """Create the folder `TARGET.new`, and return a path in this folder for a copy.
 
-    When the copy is complete, `publish` renames it to `into`.
+    When the copy is complete, `publish` renames it to `target`.
     """
-    folder = f"{into}.new"
+    folder = f"{target}.new"
     os.makedirs(folder, mode=0o700)
     spread(folder)
-    # ext4 chooses the part of the disk by a hash of the name.
+    # ext4 selects the area of the disk by a hash of the name.
     return f"{folder}/{os.urandom(4).hex()}"
 
 
-def publish(copy: str, into: str) -> None:
-    """Rename a finished copy to its final path `into`, at which an empty folder may exist."""
-    os.rename(copy, into)
+def publish(copy: str, target: str) -> None:
+    """Rename a complete copy to its final path `target`, at which an empty folder may exist."""
+    os.rename(copy, target)
     os.rmdir(os.path.dirname(copy))
 
 
 def copy(tree: str, to: str) -> None:
-    """Copy a folder to the new path `to`; on Linux, without times and owners.
+    """Copy a folder to the new path `to`; on Linux, times and owners of files are not copied.
 
-    On Linux, this needs half of the processor time of `cp`, which reads the attributes, the holes and the
-    access rules of each file. The copy shares disk blocks if possible. Elsewhere, `cp` copies the folder.
-    Raises `OSError`, also if a file is not a regular file, a folder or a link.
+    The copy shares disk blocks with the folder if possible. On Linux, this needs half of the processor time
+    of `cp`, which reads the attributes, the holes and the access rules of each file. On other systems, `cp`
+    copies the folder. Raises `OSError` if a file cannot be copied, or is neither a regular file nor a folder
+    nor a link.
     """
     if sys.platform != "linux":
         import subprocess
@@ -81,7 +83,8 @@ def copy(tree: str, to: str) -> None:
 def _copy_file(source: str, target: str, status: os.stat_result, transfer: Transfer) -> Transfer:
     """Copy a file with the function `transfer`; return the function for the next file.
 
-    `status` is that of the source, whose size saves the system call that would find the end of the file.
+    If `transfer` fails because disk blocks cannot be shared, the result is another function. `status` is the
+    status of the source; its size makes the system call for the end of the file unnecessary.
     """
     reader = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -110,9 +113,9 @@ def _transfer_all(transfer: Transfer, reader: int, writer: int, size: int) -> No
 
 
 def _share(reader: int, writer: int) -> int:
-    """Copy from one file to another with shared disk blocks, if they are in one file system that can do so.
+    """Copy bytes from one file to another file; return the number of copied bytes.
 
-    Return the number of copied bytes. Source: copy_file_range(2).
+    The files share disk blocks if they are in one file system that supports this. Source: copy_file_range(2).
     """
     return os.copy_file_range(reader, writer, LARGEST_TRANSFER)
 
@@ -122,16 +125,13 @@ def _send(reader: int, writer: int) -> int:
 
 
 def spread(folder: str) -> None:
-    """Set an attribute so that the file system ext4 places the sub-folders of a folder far apart.
+    """Set an attribute so that the file system ext4 stores the subfolders of a folder far from each other.
 
-    The function is for folders whose sub-folders are often removed.
-
-
-    ext4 places a file near its folder, and a folder near its parent. Without a journal, ext4 does not reuse
-    the inode of a removed file for minutes, and skips all such inodes for each new file. If clusters and
-    databases are often created and removed in one part of the disk, this takes ten times as long as the copy
-    itself. Source: chattr(1), attribute T; Linux, fs/ext4/ialloc.c, `find_group_orlov` and
-    `recently_deleted`.
+    This is useful for folders whose subfolders are often removed. ext4 stores a file near its folder, and a
+    folder near its parent. Without a journal, ext4 does not reuse the inode of a removed file for minutes,
+    and skips all these inodes for each new file. If PostgreSQL clusters are often created and removed in one
+    area of the disk, this takes ten times as long as the copy itself. Source: chattr(1), attribute T; Linux,
+    fs/ext4/ialloc.c, `find_group_orlov` and `recently_deleted`.
     """
     if sys.platform != "linux":
         return

@@ -1,6 +1,6 @@
 """Locks on files (flock): a descriptor holds the lock, and the kernel releases it when the process exits.
 
-A file of another user or a symbolic link is never opened; instead, an `OwnershipError` is raised.
+For a file of another user, or a symbolic link, `OwnershipError` is raised.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from infra_runtime.host import ownership
 def acquire(path: str, *, create: bool = True, wait: bool = False, shared: bool = False) -> int | None:
     """Lock a file; return the descriptor that holds the lock, or None if the lock is already held.
 
-    A missing file is created with mode 0600. With `wait`, the function blocks until it has the lock. Several
-    descriptors can hold a `shared` lock. Closing the descriptor releases the lock.
+    A missing file is created with the mode 0600. With `wait`, the function waits until it has the lock.
+    Several descriptors can hold a `shared` lock at the same time. Closing the descriptor releases the lock.
 
-    Raises `FileNotFoundError` if the file is missing and `create` is false, and `OSError` for other errors.
+    Raises `FileNotFoundError` if the file is missing and `create` is false, `OSError` if the file cannot be
+    opened.
     """
     descriptor = ownership.open_file(path, os.O_RDWR | (os.O_CREAT if create else 0))
     try:
@@ -37,7 +38,7 @@ def acquire(path: str, *, create: bool = True, wait: bool = False, shared: bool 
 def acquire_current(path: str, *, shared: bool = False) -> int:
     """Wait for the lock of the file that is at `path`; return the descriptor that holds the lock.
 
-    `acquire` may lock a file that its previous holder has removed; this function then locks the new file.
+    If the previous holder removes the file during the wait, this function locks the new file at the path.
     """
     while True:
         descriptor = acquire(path, wait=True, shared=shared)
@@ -49,10 +50,11 @@ def acquire_current(path: str, *, shared: bool = False) -> int:
 
 @contextlib.contextmanager
 def folder(path: str | os.PathLike[str], before_wait: Callable[[], None] = lambda: None) -> Iterator[bool]:
-    """Wait until no other process has locked an existing folder, and lock it during the `with` statement.
+    """Wait until no other process has locked an existing folder, and lock the folder during the `with` block.
 
-    If another process has locked the folder, `before_wait` is called first. Some file systems, such as NFS,
-    cannot lock a folder; the `with` statement then runs without the lock, and its value is false.
+    If another process has locked the folder, `before_wait` is called before the wait. Some file systems, such
+    as NFS, cannot lock a folder; the `with` block then runs without the lock, and the value of the `with`
+    statement is false.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -73,7 +75,7 @@ def _lock(descriptor: int, before_wait: Callable[[], None]) -> bool:
 
 
 def release(descriptor: int) -> None:
-    """Release a lock immediately, also if a forked process still has the file open."""
+    """Release a lock and close the file; the lock is released even if a forked process has the file open."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
 
@@ -81,17 +83,17 @@ def release(descriptor: int) -> None:
 def remove(descriptor: int, path: str) -> None:
     """Remove a lock file whose lock `descriptor` holds, and release the lock.
 
-    The file is removed before the lock is released. A process that then locks the removed file detects this
+    The file is removed before the lock is released; a process that then locks the removed file detects this
     with `is_current`.
     """
-    with contextlib.suppress(OSError):  # if the file remains, the next process locks it again
+    with contextlib.suppress(OSError):  # if the file cannot be removed, the next process can lock it
         if is_current(descriptor, path):
             os.unlink(path)
     os.close(descriptor)
 
 
 def remove_free(folder: str) -> None:
-    """Remove the lock files in a folder that no process has locked; killed processes leave such files."""
+    """Remove the lock files in a folder that no process has locked, such as files of killed processes."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             with contextlib.suppress(OSError):
@@ -108,7 +110,7 @@ def is_current(descriptor: int, path: str) -> bool:
 
 
 def is_held(path: str) -> bool:
-    """Return whether a process holds the lock of the file at `path`; False if the file does not exist."""
+    """Return whether a process holds the lock of the file at `path`; false if the file does not exist."""
     try:
         descriptor = ownership.open_file(path, os.O_RDONLY)
     except FileNotFoundError:

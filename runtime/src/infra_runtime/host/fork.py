@@ -1,6 +1,6 @@
-"""Run a function in a forked child process, which shares the modules of its parent and imports nothing again.
+"""Run a function in a forked child process, in which the modules of its parent are already imported.
 
-Only a process with one thread may fork. Python documentation, `os.fork`, explains why.
+Only a process with one thread may fork. Source: Python documentation, `os.fork`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ _HANDLED = (signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal
 
 
 def fork(run: Callable[[], int], descriptors: Iterable[int]) -> int:
-    """Return the pid of a child process whose exit status is the result of `run`, or 1 after an exception.
+    """Call `run` in a forked child process, and return its pid; `run` returns the exit status of the child.
+
+    After an exception in `run`, the exit status is 1.
 
     In the child, only the standard streams and `descriptors` are open, and signals have their default action.
     """
@@ -39,8 +41,8 @@ def fork(run: Callable[[], int], descriptors: Iterable[int]) -> int:
 
 
 def _close_others(descriptors: Iterable[int]) -> None:
-    first = 3
+    next_descriptor = 3
     for descriptor in sorted(descriptors):
-        os.closerange(first, descriptor)
-        first = descriptor + 1
-    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+        os.closerange(next_descriptor, descriptor)
+        next_descriptor = descriptor + 1
+    os.closerange(next_descriptor, os.sysconf("SC_OPEN_MAX"))

@@ -1,7 +1,7 @@
-"""The room for files in RAM: the tmpfs in /dev/shm, and the memory that is left for its files.
+"""Check whether files can be stored in RAM: the tmpfs /dev/shm, and the available memory.
 
-The files of a tmpfs are in memory, and count towards the limit of the control group that writes them. Source:
-Linux kernel, "Tmpfs", "Control Group v2" and "Memory Resource Controller" (version 1).
+The files of a tmpfs are in memory, and are part of the memory use of the control group that writes them.
+Source: Linux kernel, "Tmpfs", "Control Group v2" and "Memory Resource Controller" (version 1).
 """
 
 from __future__ import annotations
@@ -14,28 +14,33 @@ from infra_runtime.record import Record
 
 #: the folder in which Linux distributions and container runtimes mount a tmpfs. Source: shm_overview(7)
 TMPFS = "/dev/shm"  # noqa: S108 - the files in it are in a folder of this user
-#: bytes that must be free in the tmpfs before a stack uses it. The five default services need 60 MB; each
-#: worker of a test run adds databases of 10 MB each, and PostgreSQL keeps 64 MB or more of WAL.
+#: the number of bytes that must be free in the tmpfs before a stack uses it. The five default services need
+#: 60 MB, the databases of each worker of a test run need 10 MB each, and PostgreSQL stores 64 MB or more of
+#: WAL
 LEAST_ROOM = 1 << 30
-#: bytes of memory that must be left, for the files and for the processes of the stack and of the tests
+#: the number of bytes of memory that must be available for the files, and for the processes of the stack and
+#: the tests
 LEAST_MEMORY = 2 << 30
-#: files that can still be created; a cluster of PostgreSQL has 977, and each database 300 to 450
+#: the number of files that must still be possible in the tmpfs; a PostgreSQL cluster has 977 files, and each
+#: database 300 to 450 files
 LEAST_FILES = 50_000
-#: bytes at which a warning is due, and bytes that must be free again before the next warning
+#: the number of free bytes below which a warning is reported, and the number above which the next warning is
+#: possible
 LOW, RECOVERED = 256 << 20, 512 << 20
-#: greater numbers mean no limit in version 1 of control groups
+#: in version 1 of control groups, a number of bytes from which a limit has no effect
 UNLIMITED = 1 << 60
-#: where Linux describes the memory, the mounts and the control groups of a process
+#: the folder with the files in which Linux describes the memory, the mounts and the control groups of a
+#: process
 PROC = "/proc"
 
 
 def obstacle(tmpfs: str = TMPFS) -> str:
-    """Return the reason why the files of a stack cannot be in this tmpfs; empty if they can."""
+    """Return the reason why the files of a stack cannot be in this tmpfs; empty if this is possible."""
     if sys.platform != "linux":
         return "this operating system has no tmpfs"
     folder = os.path.realpath(tmpfs)
     kinds = [_type(mount) for mount in _mounts() if mount[4] == folder]
-    if kinds[-1:] != ["tmpfs"]:  # the folder shows the files of the last mount
+    if kinds[-1:] != ["tmpfs"]:  # the folder contains the files of the last mount
         return f"{tmpfs} is not a tmpfs"
     try:
         status = os.statvfs(folder)
@@ -46,17 +51,23 @@ def obstacle(tmpfs: str = TMPFS) -> str:
     if status.f_flag & os.ST_NOEXEC:
         return f"{tmpfs} is mounted with noexec, and a service may run programs in its data folder"
     if (free := status.f_bavail * status.f_frsize) < LEAST_ROOM:
-        return f"{tmpfs} has {megabytes(free)} free, and {megabytes(LEAST_ROOM)} are required"
+        return f"{tmpfs} has {megabytes(free)} free, but {megabytes(LEAST_ROOM)} are required"
     if status.f_files and status.f_favail < LEAST_FILES:
-        return f"{tmpfs} has room for {status.f_favail} files, and {LEAST_FILES} are required"
-    left, where = memory_left()
-    if left < LEAST_MEMORY:
-        return f"{where} has {megabytes(left)} of memory left, and {megabytes(LEAST_MEMORY)} are required"
+        return f"{tmpfs} has space for {status.f_favail} files, but {LEAST_FILES} are required"
+    available, limited_by = memory_left()
+    if available < LEAST_MEMORY:
+        return (
+            f"{limited_by} has {megabytes(available)} of free memory, "
+            f"but {megabytes(LEAST_MEMORY)} are required"
+        )
     return ""
 
 
 def room(tmpfs: str = TMPFS) -> tuple[int, str]:
-    """Return the bytes that files in a tmpfs can still use, and what limits them. Raises `OSError`."""
+    """Return the number of bytes that files in a tmpfs can still use, and the name of the limiting system.
+
+    Raises `OSError` if the tmpfs does not exist.
+    """
     status = os.statvfs(tmpfs)
     return min((status.f_bavail * status.f_frsize, tmpfs), memory_left())
 
@@ -67,10 +78,10 @@ def megabytes(number: int) -> str:
 
 
 def memory_left() -> tuple[int, str]:
-    """Return the bytes of memory that are left for this process, and what limits them.
+    """Return the bytes of memory that this process can still use, and the name of the limiting system.
 
-    This is the available memory of the machine, or less if the process's control group or a group above it
-    has a limit. The cache of files on a disk can be dropped, so it counts as left.
+    The limiting system is the machine or a control group. Memory that the kernel uses as a cache of
+    files on a disk is included, because the kernel can free it.
     """
     return min([(_available(), "this machine"), *_groups()])
 
@@ -82,7 +93,7 @@ def _available() -> int:
 
 
 def _groups() -> Iterator[tuple[int, str]]:
-    """Yield the memory that is left in each control group with a limit that contains this process."""
+    """Yield the free memory and the name of each control group that contains this process and has a limit."""
     for group, top, names in _memory_groups():
         folder = group
         while True:
@@ -112,7 +123,10 @@ _SECOND = _Names(("memory.max", "memory.high"), "memory.current", ("inactive_fil
 
 
 def _memory_groups() -> Iterator[tuple[str, str, _Names]]:
-    """Yield folder, mount point and file names of the process's memory groups. Source: cgroups(7)."""
+    """Yield the folder, the mount point and the file names of this process's memory groups.
+
+    Source: cgroups(7).
+    """
     try:
         with open(f"{PROC}/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
             rows = [line.rstrip("\n").split(":", 2) for line in file]
@@ -124,11 +138,15 @@ def _memory_groups() -> Iterator[tuple[str, str, _Names]]:
         path = paths.get(kind)
         if path is None or (kind == "cgroup" and "memory" not in mount[-1].split(",")):
             continue
-        # In a container, the path may be a path of the host; the mount point is then the group of the
+        # In a container, the path may be a path of the host; the mount point then shows the group of the
         # container.
-        inside = path == root or path.startswith(root.rstrip("/") + "/")
-        below = path[len(root.rstrip("/")) :].strip("/") if inside else ""
-        folder = f"{point}/{below}" if below and os.path.isdir(f"{point}/{below}") else point
+        is_below_root = path == root or path.startswith(root.rstrip("/") + "/")
+        relative_path = path[len(root.rstrip("/")) :].strip("/") if is_below_root else ""
+        folder = (
+            f"{point}/{relative_path}"
+            if relative_path and os.path.isdir(f"{point}/{relative_path}")
+            else point
+        )
         yield folder, point, _SECOND if kind == "cgroup2" else _FIRST
 
 
@@ -146,7 +164,7 @@ def _mounts() -> list[list[str]]:
 
 
 def _type(mount: list[str]) -> str:
-    """Return the type of a mount, which is the first field after the separator `-`."""
+    """Return the file system type of a mount, which is the first field after the separator `-`."""
     return mount[mount.index("-") + 1]
 
 
@@ -161,7 +179,7 @@ def _table(path: str) -> dict[str, int]:
 
 
 def _number(path: str) -> int:
-    """Return the number in a file; the greatest number for `max`, and if the file cannot be read."""
+    """Return the number in a file; for the text `max`, or if the file cannot be read, `sys.maxsize`."""
     try:
         with open(path, encoding="ascii") as file:
             return min(int(file.read()), sys.maxsize)

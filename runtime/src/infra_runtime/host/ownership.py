@@ -1,8 +1,8 @@
-"""Checks of owner and mode, so that no file, folder or socket of another user is used.
+"""Check owners and modes, so that files, folders and sockets of other users are not used.
 
-Every user can write to `/tmp`, and so can create a file that pytest-infra would use. A process trusts files
-that belong to the same user or to root. A process of root also trusts the owner of the data directory, so
-that `sudo infra runtime down` stops the stack of another user.
+Every user can write to `/tmp`, and could create a file there that pytest-infra would use. Therefore, a
+process uses only files that belong to its own user or to root. A process of root also uses files of the owner
+of the data directory, so that `sudo infra runtime down` can stop the stack of another user.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 
 #: the uid of accounts without a mapping in this user namespace. Source: user_namespaces(7)
 OVERFLOW_UID = 65534
-#: a path with more symbolic links is an error. Source: path_resolution(7)
+#: the greatest number of symbolic links in a path. Source: path_resolution(7)
 LINK_LIMIT = 40
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
@@ -40,7 +40,7 @@ def trusted_uids(folder: str) -> set[int]:
 
 
 def user_name(uid: int) -> str:
-    """Return name and uid of a user for messages, such as `alice (uid 1000)`."""
+    """Return the name and the uid of a user as text for messages, such as `alice (uid 1000)`."""
     import pwd
 
     try:
@@ -53,9 +53,10 @@ def user_name(uid: int) -> str:
 
 
 def open_file(path: str, flags: int, mode: int = 0o600) -> int:
-    """Open a regular file that belongs to a trusted user, and return its descriptor. Links are not followed.
+    """Open a regular file that belongs to a trusted user, and return its descriptor.
 
-    Raises `OwnershipError` for a file of another user, for a symbolic link, and if the path is not a file.
+    Raises `OwnershipError` if the file belongs to another user, or is a symbolic link or another kind of
+    file.
     """
     try:
         # Without O_NONBLOCK, opening a pipe would wait for its other end.
@@ -73,7 +74,7 @@ def open_file(path: str, flags: int, mode: int = 0o600) -> int:
 
 
 def check_file(path: str) -> None:
-    """Check owner and type of a file as `open_file` does, without opening it; a missing file is accepted."""
+    """Check the owner and the type of a file like `open_file`, without opening it; it may be missing."""
     try:
         _check_file(os.lstat(path), path)
     except FileNotFoundError:
@@ -81,7 +82,7 @@ def check_file(path: str) -> None:
 
 
 def _explain(error: OSError, path: str) -> None:
-    """Raise an `OwnershipError` if the owner or the type of a file is the reason for `error`."""
+    """Raise `OwnershipError` if the owner or the type of a file has caused `error`."""
     if error.errno in {errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENXIO}:
         try:
             status = os.lstat(path)
@@ -105,14 +106,15 @@ def _check_file(status: os.stat_result, path: str) -> None:
 
 
 def _foreign(status: os.stat_result) -> str:
-    owner, this = user_name(status.st_uid), user_name(os.geteuid())
-    return f"belongs to {owner}, and this process runs as {this}; remove the file, or run as its owner"
+    owner, user = user_name(status.st_uid), user_name(os.geteuid())
+    return f"belongs to {owner}, but this process runs as {user}; remove the file, or run as its owner"
 
 
 def check_program(path: str) -> None:
-    """Check that no other user can change a program: the file itself, and each folder above it.
+    """Check that no other user can change a program: neither its file nor a folder above the file.
 
-    Raises `OwnershipError`, or `FileNotFoundError` if the file is missing.
+    Raises `OwnershipError` if another user can change the program, `FileNotFoundError` if the file is
+    missing.
     """
     check_parents(path)
     status = os.stat(path)
@@ -128,10 +130,10 @@ def check_program(path: str) -> None:
 
 
 def make_private_folder(path: str, *, shared: bool = False) -> None:
-    """Create a folder with mode 0700, or check that an existing one belongs to this user.
+    """Create a folder with the mode 0700, or check that an existing folder belongs to this user.
 
-    The mode of an existing folder is never changed. Raises `OwnershipError` if other users have access to it;
-    with `shared`, only if they have write access.
+    The mode of an existing folder is not changed. Raises `OwnershipError` if other users have access to the
+    folder; with `shared`, only if they can write to the folder.
     """
     _make_folders(os.path.dirname(path))
     check_parents(path)
@@ -141,14 +143,14 @@ def make_private_folder(path: str, *, shared: bool = False) -> None:
         status = os.lstat(path)
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             owner = user_name(status.st_uid)
-            problem = f"belongs to another user, or is not a folder (its owner is {owner}); remove this path"
+            problem = f"belongs to {owner}, or is not a folder; remove this path"
             raise OwnershipError(problem, path) from None
         if status.st_mode & (WRITABLE_BY_OTHERS if shared else 0o077):
             raise OwnershipError(_open_to_others(status, path), path) from None
 
 
 def _make_folders(path: str) -> None:
-    """Create the missing folders of a path with mode 0700, independent of the umask."""
+    """Create the missing folders of a path with the mode 0700, for any umask."""
     if not os.path.isdir(path):
         _make_folders(os.path.dirname(path))
         with contextlib.suppress(FileExistsError):
@@ -156,7 +158,10 @@ def _make_folders(path: str) -> None:
 
 
 def check_folder(path: str) -> None:
-    """Check that a folder belongs to this user (for root: to any user), and no other user can write to it."""
+    """Raise `OwnershipError` if a folder belongs to another user, or if other users can write to it.
+
+    A process of root accepts folders of all users.
+    """
     status = os.stat(path)
     if os.geteuid() not in {0, status.st_uid}:
         raise OwnershipError(_foreign(status), path)
@@ -165,10 +170,10 @@ def check_folder(path: str) -> None:
 
 
 def check_parents(path: str, trusted: set[int] | None = None) -> None:
-    """Check each folder above a path, following symbolic links as the kernel does.
+    """Check each folder above a path; symbolic links are followed like in the kernel.
 
-    Each folder must belong to a trusted user. Other users must not be able to write to it, unless it has the
-    sticky bit, as `/tmp` has. Raises `OwnershipError`.
+    Raises `OwnershipError` if a folder does not belong to a trusted user, or if other users can write to a
+    folder without the sticky bit (`/tmp` has this bit).
     """
     trusted = trusted or {os.geteuid(), 0}
     folder, names, links = "/", os.path.dirname(path).split("/"), 0
@@ -225,7 +230,11 @@ def _open_to_others(status: os.stat_result, path: str) -> str:
 
 
 def check_socket(path: str, trusted: set[int]) -> None:
-    """Check a Unix socket and each folder above it. Raises `OwnershipError`, or `FileNotFoundError`."""
+    """Check a Unix socket and each folder above the socket.
+
+    Raises `OwnershipError` if the socket does not belong to a trusted user, or as `check_parents` does;
+    `FileNotFoundError` if the path is not a socket.
+    """
     check_parents(path, trusted)
     status = os.lstat(path)
     if status.st_uid not in trusted:

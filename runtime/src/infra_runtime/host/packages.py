@@ -1,4 +1,4 @@
-"""The import packages of this interpreter."""
+"""Search for import packages in the environment of this interpreter."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 
 
 def is_importable(package: str) -> bool:
-    """Return whether this environment contains an import package, without importing anything.
+    """Return whether this environment contains an import package, without an import.
 
-    For `nats.aio`, `importlib.util.find_spec` would import `nats`, which takes longer than to read a plan.
+    For `nats.aio`, `importlib.util.find_spec` would import `nats`, which takes longer than reading a cached
+    plan.
     """
     outer, *inner = package.split(".")
     spec = importlib.util.find_spec(outer)

@@ -1,4 +1,4 @@
-"""Ports: check that fixed ports are free, reserve ports by lock files, find the process that uses a port."""
+"""Check whether ports are free, reserve ports by lock files, and find the process that uses a port."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from collections.abc import Iterable, Mapping
 
 from infra_runtime.host import file_lock, ownership
 
-#: below the ports that kernels choose for connections (Linux 32768, macOS 49152), above well-known ports
+#: the range of the ports that are leased: above well-known ports, and below the ports that kernels choose for
+#: connections (from 32768 on Linux, from 49152 on macOS)
 FIRST, LAST = 20000, 32767
-#: a program needs the capability CAP_NET_BIND_SERVICE to listen on a port below this number. Source: ip(7)
+#: the first port that needs no privileges: to listen on a lower port, a program needs CAP_NET_BIND_SERVICE.
+#: Source: ip(7)
 UNPRIVILEGED = 1024
 LOOPBACK = "127.0.0.1"
 LISTEN = "0A"
-#: the variable with `port name=descriptor` of each listening socket that a process inherits, with commas
+#: the variable whose value is a list with commas: `PORT_NAME=DESCRIPTOR` for each listening socket that a
+#: process inherits
 SOCKETS = "INFRA_SOCKETS"
-#: the number of attempts to lock the file of a fixed port; if all fail, another stack holds the lock
+#: the number of attempts to lock the file of a fixed port; if all attempts fail, another stack holds the lock
 ATTEMPTS = 5
 _NOT_WRITTEN = "(not written to the lock file yet)"
 
@@ -34,9 +37,10 @@ class PortError(Exception):
 
 
 class Ports:
-    """The ports of one stack. A locked file reserves each port, so that no two stacks use the same port.
+    """The ports of one stack; a locked file reserves each port, so that no other stack uses it.
 
-    `owner`, the data directory of the stack, is written to each locked file, for messages of other stacks.
+    `owner` is the data directory of the stack, which is written to each lock file, so that error messages of
+    other stacks contain it.
     """
 
     def __init__(self, locks: str, owner: str, *, leased: bool) -> None:
@@ -45,49 +49,52 @@ class Ports:
         self._leased = leased
         self._held: dict[tuple[str, str], tuple[int, int]] = {}  # (service, name) → port, descriptor
 
-    def take(self, service: str, name: str, wanted: int, may_differ: bool = False) -> int:
-        """Reserve and return the port `name` of a service; further calls return the same port.
+    def take(self, service: str, name: str, number: int, may_differ: bool = False) -> int:
+        """Reserve a port of a service, and return its number; later calls return this number again.
 
-        `wanted` is the number of the port in an environment with fixed ports; otherwise, any free port is
-        used, and also if the fixed port is in use and `may_differ`. Raises `PortError` if the fixed port is
-        in use or no port is free, and `PermissionError` for a port below 1024 that needs privileges.
+        In an environment with fixed ports, the number is `wanted`. In tests, or if `wanted` is in use and
+        `may_differ` is true, the number of a free port is used. Raises `PortError` if the fixed port is in
+        use or if no port is free, `PermissionError` if the port is below 1024 and this process has no
+        privileges.
         """
-        held = self._held.get((service, name))
-        if held:
-            holder = taken(held[0])
+        reserved = self._held.get((service, name))
+        if reserved:
+            holder = taken(reserved[0])
             if holder is None:
-                return held[0]
+                return reserved[0]
             if not (self._leased or may_differ):
-                raise PortError(held[0], holder)
+                raise PortError(reserved[0], holder)
             self.give_back(service, name)
         if self._leased:
             return self._take_free(service, name)
         try:
-            return self._take_fixed(service, name, wanted)
+            return self._take_fixed(service, name, number)
         except PortError:
             if not may_differ:
                 raise
             return self._take_free(service, name)
 
-    def _take_fixed(self, service: str, name: str, wanted: int) -> int:
-        # Because of the lock, other stacks do not use a fixed port, also while no process listens on it.
-        descriptor = self._lock(wanted)
+    def _take_fixed(self, service: str, name: str, number: int) -> int:
+        # The lock prevents that another stack uses a fixed port while no process listens on the port.
+        descriptor = self._lock(number)
         for _ in range(ATTEMPTS):
             if descriptor is None:
-                time.sleep(0.002)  # a process that removes unused lock files locks each for a short time
-                descriptor = self._lock(wanted)
+                time.sleep(0.002)  # a process that removes unused lock files locks each file for a short time
+                descriptor = self._lock(number)
         if descriptor is None:
             raise PortError(
-                wanted, f"another stack of this user, with the data directory {self._owner(wanted)}"
+                number, f"another stack of this user, with the data directory {self._owner(number)}"
             )
-        self._held[service, name] = wanted, descriptor
-        if (holder := taken(wanted)) is not None:
+        self._held[service, name] = number, descriptor
+        if (holder := taken(number)) is not None:
             self.give_back(service, name)
-            raise PortError(wanted, holder)
-        return wanted
+            raise PortError(number, holder)
+        return number
 
     def _take_free(self, service: str, name: str) -> int:
-        offset = int.from_bytes(os.urandom(4))  # so that two stacks rarely try the same port
+        offset = int.from_bytes(
+            os.urandom(4)
+        )  # random, so that two stacks rarely try one port at the same time
         for step in range(LAST - FIRST + 1):
             port = FIRST + (offset + step) % (LAST - FIRST + 1)
             descriptor = self._lock(port)
@@ -103,16 +110,19 @@ class Ports:
 
     def take_all(self, service: str, wanted: Mapping[str, int], may_differ: bool = False) -> dict[str, int]:
         """Reserve several ports of a service, and return a mapping from port name to number."""
-        return {name: self.take(service, name, number, may_differ) for name, number in wanted.items()}
+        return {
+            name: self.take(service, name, number_of_port, may_differ)
+            for name, number_of_port in wanted.items()
+        }
 
     def give_back(self, service: str, name: str | None = None) -> None:
-        """Release the port `name` of a service, or all its ports if `name` is None."""
+        """Release the port `name` of a service; if `name` is None, release all ports of the service."""
         for key in [key for key in self._held if key[0] == service and name in {None, key[1]}]:
             port, descriptor = self._held.pop(key)
             file_lock.remove(descriptor, self._path(port))
 
     def close(self) -> None:
-        """Release all ports of the stack, and remove lock files of ports that killed processes left."""
+        """Release all ports of the stack, and remove the lock files that no process holds."""
         for service, name in [*self._held]:
             self.give_back(service, name)
         file_lock.remove_free(self._locks)
@@ -150,7 +160,8 @@ def taken(port: int, *, name_it: bool = True) -> str | None:
     Raises `PermissionError` for a port below 1024 that needs privileges.
     """
     if sys.platform != "linux":
-        # On macOS a bind to one address succeeds despite a listener on all addresses. Source: setsockopt(2)
+        # On macOS, a bind to one address succeeds even if another process listens on all addresses. Source:
+        # setsockopt(2)
         with socket.socket() as client:
             client.settimeout(1)
             if client.connect_ex((LOOPBACK, port)) == 0:
@@ -171,8 +182,8 @@ def taken(port: int, *, name_it: bool = True) -> str | None:
 def holder(port: int) -> str:
     """Return a description of the process that listens on a port, such as `pid 4711 (python app.py)`.
 
-    Only root can see the processes of other users. For other users, the text for such a process is
-    `a process of another user`.
+    Only a process of root can read which ports other users' processes use. Otherwise, the text for such a
+    process is `a process of another user`.
     """
     if sys.platform != "linux":
         return _ask_lsof(port)
@@ -184,14 +195,14 @@ def holder(port: int) -> str:
 
 
 def listening(pids: Iterable[int]) -> set[tuple[str, int]]:
-    """Return address and number of the TCP ports on which processes listen; empty without /proc."""
+    """Return the address and number of each TCP port on which these processes listen; empty without /proc."""
     sockets = _listening_sockets()
-    opened = {inode for pid in pids for inode in _open_sockets(pid)}
-    return {sockets[inode] for inode in opened & sockets.keys()}
+    open_inodes = {inode for pid in pids for inode in _open_sockets(pid)}
+    return {sockets[inode] for inode in open_inodes & sockets.keys()}
 
 
 def listeners(address: str, port: int) -> int:
-    """Return how many sockets listen on an address and port; with SO_REUSEPORT, there can be several."""
+    """Return the number of sockets that listen on an address and port, which SO_REUSEPORT makes possible."""
     if sys.platform != "linux":
         return sum(line.startswith("f") for line in _lsof(f"-iTCP@{address}:{port}", "-Ff"))
     return list(_listening_sockets().values()).count((address, port))
@@ -225,7 +236,7 @@ def _open_sockets(pid: int) -> set[str]:
     inodes = set()
     try:
         for number in os.listdir(f"/proc/{pid}/fd"):
-            with contextlib.suppress(OSError):  # closed meanwhile
+            with contextlib.suppress(OSError):  # the process has closed the descriptor
                 target = os.readlink(f"/proc/{pid}/fd/{number}")
                 if target.startswith("socket:["):
                     inodes.add(target[8:-1])
@@ -258,7 +269,7 @@ def _ask_lsof(port: int) -> str:
 
 
 def _lsof(address: str, fields: str) -> list[str]:
-    """Return the lines about listening sockets that `lsof` prints; each begins with the letter of a field."""
+    """Return the lines of `lsof` about listening sockets; the first letter of a line identifies the field."""
     import subprocess
 
     command = ["lsof", "-nP", address, "-sTCP:LISTEN", fields]

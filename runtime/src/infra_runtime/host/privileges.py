@@ -1,4 +1,4 @@
-"""Run a program that refuses to start as root (PostgreSQL): in a user namespace, or as another user."""
+"""Start programs that refuse to run as root, such as PostgreSQL, in a user namespace or as another user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CLONE_NEWUSER, CLONE_NEWIPC = 0x10000000, 0x08000000  # Source: <linux/sched.h>
 PR_SET_CHILD_SUBREAPER = 36  # Source: <linux/prctl.h>
 PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 8, 47, 2
 CAPABILITY_VERSION_3, CAP_DAC_OVERRIDE = 0x20080522, 1  # Source: <linux/capability.h>
-#: the uid inside the user namespace of a child that is root outside; any number except 0 works
+#: the uid, inside the user namespace, of a process that is root outside; any number except 0 is possible
 INNER_UID = 1000
 #: the uid of the account without privileges. Source: systemd, "Users, Groups, UIDs and GIDs"
 UNPRIVILEGED = 65534
@@ -34,7 +34,7 @@ def _call(name: str, *arguments: object) -> None:
 
 
 def become_subreaper() -> None:
-    """Make this process the parent of descendants whose own parents exit, so that it finds the descendants.
+    """Configure this process as a subreaper: the new parent of each descendant whose own parent exits.
 
     On systems other than Linux, the function has no effect.
     """
@@ -45,11 +45,9 @@ def become_subreaper() -> None:
 def enter_user_namespace() -> None:
     """Enter a user namespace in which this process is not root, for programs that refuse to run as root.
 
-    Outside of the namespace, the files of the process belong to root.
-
-    The process also enters a new IPC namespace. The kernel removes PostgreSQL's System V segment together
-    with this namespace, also after SIGKILL. Source: user_namespaces(7), "Defining user and group ID
-    mappings".
+    Outside of the namespace, the files of the process belong to root. The process also enters a new IPC
+    namespace: the kernel removes PostgreSQL's System V segment together with this namespace, even after
+    SIGKILL. Source: user_namespaces(7), "Defining user and group ID mappings".
     """
     uid, gid = os.geteuid(), os.getegid()
     _call("unshare", CLONE_NEWUSER | CLONE_NEWIPC)
@@ -64,7 +62,7 @@ def enter_user_namespace() -> None:
 
 @functools.cache
 def user_namespaces_work() -> bool:
-    """Return whether a child process can create a user namespace; container runtimes may forbid it."""
+    """Return whether a child process can create a user namespace, which container runtimes can forbid."""
     if sys.platform != "linux":
         return False
     _libc()
@@ -79,7 +77,7 @@ def user_namespaces_work() -> bool:
 
 
 def other_user() -> tuple[int, int]:
-    """Return uid and gid of the account without privileges, for programs that refuse to run as root."""
+    """Return the uid and gid of the account without privileges, for programs that refuse to run as root."""
     import pwd
 
     try:
@@ -90,12 +88,12 @@ def other_user() -> tuple[int, int]:
 
 
 def switch_user(uid: int, gid: int) -> None:
-    """Switch to another user, and keep root's right to enter every folder.
+    """Switch this process to another user, but keep the capability of root to access all files and folders.
 
-    This right is necessary because the folders of the stack, and often the folders above the checkout, have
-    mode 0700. After `exec`, the process has the right as an ambient capability. In a container in which root
-    does not have the right, the child process starts without it. Source: capabilities(7), "Transformation of
-    capabilities during execve()".
+    The capability is necessary because the folders of the stack, and often the folders above the checkout,
+    have the mode 0700. It is an ambient capability, so that the process has it after `exec`, too. If root
+    does not have the capability, as in some containers, the process continues without it. Source:
+    capabilities(7), "Transformation of capabilities during execve()".
     """
     import ctypes
 
@@ -116,13 +114,11 @@ def switch_user(uid: int, gid: int) -> None:
 
 
 def give_to_other_user(folders: Sequence[str]) -> None:
-    """Change the owner of folders to the user of programs that refuse to start as root.
+    """Change the owner of folders so that programs that refuse to run as root can use them.
 
-    Only a process of root can do this.
-
-    Without user namespaces, the new owner is `other_user`. With a user namespace, the new owner is root,
-    because a process in the namespace cannot open files of other users. The folders can contain such files
-    from an earlier run without a user namespace.
+    The function has no effect if this process does not run as root. Without user namespaces, the new owner is
+    `other_user`. With user namespaces, the new owner is root, because a process in the namespace cannot open
+    files of other users; the folders can contain such files from an earlier run without user namespaces.
     """
     if os.geteuid() != 0:
         return
@@ -137,7 +133,7 @@ def give_to_other_user(folders: Sequence[str]) -> None:
 
 
 def _contains_foreign(folder: str, uid: int) -> bool:
-    """Return whether a folder, or a file or folder directly in it, has another owner than `uid`."""
+    """Return whether a folder, or an entry directly in this folder, has another owner than `uid`."""
     with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
         owners = {os.lstat(folder).st_uid, *(entry.stat(follow_symlinks=False).st_uid for entry in entries)}
         return owners != {uid}

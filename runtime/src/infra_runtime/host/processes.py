@@ -17,8 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-#: the environment variable of all processes that a supervisor starts; its value identifies the supervisor's
-#: run
+#: the environment variable of all processes that a supervisor starts; its value, the token, identifies the
+#: run of the supervisor
 TOKEN = "INFRA_STACK_TOKEN"  # noqa: S105 - the variable's name, not a secret
 ZOMBIE = "Z"
 #: the states of a process that a signal or a debugger has paused
@@ -26,7 +26,7 @@ STOPPED = "Tt"
 
 
 class Process:
-    """A process of this machine, as an entry of the process table."""
+    """A process of this machine, with the data of the process table."""
 
     __slots__ = ("parent", "pid", "session", "started", "state")
 
@@ -35,7 +35,7 @@ class Process:
 
 
 def look(pid: int) -> Process | None:
-    """Return the process with this pid, or None when it does not exist. Source: proc_pid_stat(5)."""
+    """Return the process with this pid; None if it does not exist. Source: proc_pid_stat(5)."""
     if sys.platform != "linux":
         return _ask_ps(["-p", str(pid)]).get(pid)
     try:
@@ -44,10 +44,10 @@ def look(pid: int) -> Process | None:
     except OSError:
         return None
     # The program's name is in parentheses, and may itself contain spaces and parentheses.
-    state, parent, _group, session, *rest = text[text.rindex(")") + 2 :].split()
-    if state == ZOMBIE and int(rest[13]) > 1:
+    state, parent, _group, session, *other_fields = text[text.rindex(")") + 2 :].split()
+    if state == ZOMBIE and int(other_fields[13]) > 1:
         state = "S"  # the first thread has exited, but other threads keep running
-    return Process(pid, int(parent), int(session), rest[15], state)
+    return Process(pid, int(parent), int(session), other_fields[15], state)
 
 
 def table() -> dict[int, Process]:
@@ -73,7 +73,8 @@ def _ask_ps(selection: list[str]) -> dict[int, Process]:
 def _ps(*arguments: str) -> list[str]:
     import subprocess
 
-    # Environment variables are fixed: the guardian has none, but must read the same text as the supervisor.
+    # The environment is fixed, so that the guardian, which has no variables, gets the same text as the
+    # supervisor.
     env = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
     command = ["ps", *arguments]
     output = subprocess.run(command, capture_output=True, check=False, env=env).stdout
@@ -81,21 +82,21 @@ def _ps(*arguments: str) -> list[str]:
 
 
 def _columns(*names: str) -> list[str]:
-    """Return options of `ps` for these columns without headers; BSD requires an option for each column."""
+    """Return the options of `ps` for these columns without headers; BSD requires one option per column."""
     return [word for name in names for word in ("-o", f"{name}=")]
 
 
 def started(pid: int) -> str:
-    """Return the start time of a process as a string to compare; empty if the process does not exist."""
+    """Return the start time of a process as a text for comparisons; empty if the process does not exist."""
     process = look(pid)
     return process.started if process else ""
 
 
 def has_token(pid: int, token: str) -> bool:
-    """Return whether the process was started with this token in its environment.
+    """Return whether a process was started with this token in its environment.
 
-    The environment of another user's process is readable for root only, so a token proves that the process
-    belongs to the stack.
+    Other users cannot read the token, because only root can read the environment of another user's process.
+    Therefore, a process with the token belongs to the stack.
     """
     if sys.platform != "linux":
         return pid in _marked_in_ps((token,))
@@ -116,7 +117,7 @@ def has_token(pid: int, token: str) -> bool:
 
 
 def _listed(folder: str) -> Iterator[str]:
-    """Yield the names of the files in a folder; the folder is read when the first name is requested."""
+    """Yield the names of the files in a folder, which is read when the first name is requested."""
     try:
         yield from os.listdir(folder)
     except OSError:
@@ -129,7 +130,8 @@ def _marked_in_ps(tokens: Collection[str]) -> set[int]:
     marks = {f"{TOKEN}={token}" for token in tokens}
     marked = set()
     for pid, text in _commands("axeww").items():
-        # The environment follows the arguments; the arguments of an unrelated process may contain the token.
+        # The environment follows the arguments, which are removed: arguments of other processes may contain
+        # the token.
         arguments = commands.get(pid)
         if arguments is not None and text.startswith(arguments):
             marked |= {pid} if marks & set(text[len(arguments) :].split(" ")) else set()
@@ -144,41 +146,44 @@ def _commands(selection: str) -> dict[int, str]:
 def family(roots: Mapping[int, str], *tokens: str, grouped: bool = False) -> list[Process]:
     """Return the running processes that belong to a stack, without this process.
 
-    The processes are found by:
-    - `roots`: pid → start time of recorded processes. All processes in the session of a recorded process
-      belong to the stack. If the recorded process has exited, the other processes of its session belong to
-      the stack only if one of them is found in another way;
-    - `tokens`: a process keeps the token when it forks into another session. With `grouped`, all processes in
-      the control groups (cgroups) whose names contain a token belong to the stack, including a supervisor;
-    - the parent: descendants of all these processes.
+    These processes belong to a stack:
+
+    - `roots`: recorded processes (pid → start time) and all processes of their sessions. If the recorded
+      process of a
+      session has exited, the session belongs to the stack only if one of its processes belongs to the stack
+      for another reason.
+    - `tokens`: processes with one of these tokens in their environment, which forked processes inherit. With
+      `grouped`,
+      also all processes in the control groups of the tokens, including a supervisor.
+    - all descendants of these processes.
 
     Zombies are not returned, because they hold no resources and cannot be killed.
     """
     processes = table()
-    ours = {pid for pid, start in roots.items() if pid in processes and processes[pid].started == start}
-    sessions = set(ours)
+    pids = {pid for pid, start in roots.items() if pid in processes and processes[pid].started == start}
+    sessions = set(pids)
     tokens = tuple(token for token in tokens if token)
     if tokens and sys.platform == "linux":
-        ours |= {pid for pid in processes if any(has_token(pid, token) for token in tokens)}
+        pids |= {pid for pid in processes if any(has_token(pid, token) for token in tokens)}
         if grouped:
-            ours |= {pid for pid in processes if any(cgroup.contains(token, pid) for token in tokens)}
+            pids |= {pid for pid in processes if any(cgroup.contains(token, pid) for token in tokens)}
     elif tokens:
-        ours |= _marked_in_ps(tokens) & processes.keys()
+        pids |= _marked_in_ps(tokens) & processes.keys()
     exited = roots.keys() - processes.keys()
-    sessions |= {processes[pid].session for pid in ours} & exited
+    sessions |= {processes[pid].session for pid in pids} & exited
     children: dict[int, list[int]] = {}
     for process in processes.values():
         children.setdefault(process.parent, []).append(process.pid)
         if process.session in sessions:
-            ours.add(process.pid)
-    queue = list(ours)
+            pids.add(process.pid)
+    queue = list(pids)
     while queue:
         for child in children.get(queue.pop(), ()):
-            if child not in ours:
-                ours.add(child)
+            if child not in pids:
+                pids.add(child)
                 queue.append(child)
-    ours.discard(os.getpid())
-    return [processes[pid] for pid in sorted(ours) if processes[pid].state != ZOMBIE]
+    pids.discard(os.getpid())
+    return [processes[pid] for pid in sorted(pids) if processes[pid].state != ZOMBIE]
 
 
 def descendants(pid: int) -> list[Process]:
@@ -190,9 +195,9 @@ def descendants(pid: int) -> list[Process]:
     descendants: list[Process] = []
     queue = [pid]
     while queue:
-        below = children.get(queue.pop(), ())
-        descendants += below
-        queue += [process.pid for process in below]
+        child_processes = children.get(queue.pop(), ())
+        descendants += child_processes
+        queue += [process.pid for process in child_processes]
     return [process for process in descendants if process.state != ZOMBIE]
 
 
@@ -207,20 +212,20 @@ def ancestors() -> set[int]:
 
 
 def send(process: Process, number: int) -> bool:
-    """Send a signal to a process, and return whether the signal was sent.
+    """Send a signal to a process; return whether the signal was sent.
 
-    If another process has the pid now, no signal is sent. If the kernel supports pidfds, the pid cannot be
-    reused between the check and the signal.
+    If the process has exited and another process has its pid, no signal is sent. If the kernel supports
+    pidfds, the pid cannot be reused between this check and the signal.
     """
     try:
         if hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal"):
-            handle = os.pidfd_open(process.pid)
+            pidfd = os.pidfd_open(process.pid)
             try:
                 if started(process.pid) != process.started:
                     return False
-                signal.pidfd_send_signal(handle, number)
+                signal.pidfd_send_signal(pidfd, number)
             finally:
-                os.close(handle)
+                os.close(pidfd)
         elif started(process.pid) == process.started:
             os.kill(process.pid, number)
         else:
@@ -231,10 +236,11 @@ def send(process: Process, number: int) -> bool:
 
 
 def end(roots: Mapping[int, str], *tokens: str, seconds: float = 5.0) -> list[Process]:
-    """Kill all processes that `family` finds until none is left, and remove their shared memory.
+    """Kill all processes that `family` returns until no process remains; remove their shared memory.
 
-    The parents of this process are not killed. Return the processes that still run after `seconds`. The call
-    blocks; one round takes 1 to 2 ms. Zombies are ignored, so their parents can read the exit status later.
+    The parents of this process are not killed. Return the processes that are still running after `seconds`.
+    The call blocks; one repetition takes 1 to 2 ms. Zombies are ignored, so that their parents can read their
+    exit status later.
     """
     return kill(roots, *tokens, seconds=seconds)[1]
 
@@ -245,9 +251,9 @@ def kill(roots: Mapping[int, str], *tokens: str, seconds: float = 5.0) -> tuple[
     signalled = dict(roots)
     killed: set[int] = set()
     files: set[str] = set()
-    spared = ancestors()
+    own_ancestors = ancestors()
     while running := [
-        process for process in family(signalled, *tokens, grouped=True) if process.pid not in spared
+        process for process in family(signalled, *tokens, grouped=True) if process.pid not in own_ancestors
     ]:
         for process in running:
             files |= shared_memory.files_of(process.pid)

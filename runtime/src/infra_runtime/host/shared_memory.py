@@ -1,9 +1,9 @@
 """Remove the shared memory of killed programs: the kernel keeps a segment until a process removes it.
 
-Each PostgreSQL server has a small segment, by which the next server for the same data detects whether the old
-server is still running. A server removes its segment when it exits, but not when it is killed. The temporary
-servers that `initdb` starts also have a POSIX segment, which is a file in /dev/shm. The guardian imports this
-module, so the module imports as little as possible.
+Each PostgreSQL server has a small segment, from which the next server for its data detects whether the server
+is still running. A server removes its segment when it exits, but not when it is killed. The temporary servers
+that `initdb` starts also have a POSIX segment, which is a file in /dev/shm. The guardian imports this module,
+so the module imports as little as possible.
 """
 
 from __future__ import annotations
@@ -15,25 +15,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Source: proc_sysvipc(5); on a system without this file no segment is removed
+#: the table of System V segments; on a system without this file, no segment is removed. Source:
+#: proc_sysvipc(5)
 TABLE = "/proc/sysvipc/shm"
-#: Source: PostgreSQL, src/backend/storage/ipc/dsm_impl.c, `dsm_impl_posix`
+#: the prefix of the paths of PostgreSQL's POSIX segments. Source: PostgreSQL,
+#: src/backend/storage/ipc/dsm_impl.c, `dsm_impl_posix`
 FILES = "/dev/shm/PostgreSQL."  # noqa: S108 - the beginning of names that are removed only while they are mapped
 IPC_RMID = 0  # Source: <linux/ipc.h>
 
 
 def remove(dead: Mapping[int, str]) -> list[int]:
-    """Remove the shared memory segments that these exited processes (pid → start time) created.
+    """Remove the shared memory segments that exited processes (pid → start time) created.
 
-    A segment that a running process uses (has attached) is not removed.
+    Return their numbers.
 
-    Pids are reused, so the creator of a segment must have the pid of a process, and the segment must not be
-    older than this process. The caller ensures that no other process has the pid now. Return the numbers of
-    the removed segments.
+    A segment that a running process has attached is not removed. Because pids are reused, a segment is
+    removed only if its creator has the pid of an exited process, and if the segment is not older than this
+    process. The caller ensures that no running process has one of the pids.
     """
     segments = [number for number, pid, created in _unattached() if _had_started(dead.get(pid, ""), created)]
     if segments:
-        import ctypes  # imported here: it takes a third of the guardian's memory, and is rarely needed
+        import ctypes  # imported here: it is rarely needed, and would need a third of the guardian's memory
 
         for number in segments:
             ctypes.CDLL(None).shmctl(number, IPC_RMID, None)
@@ -41,7 +43,7 @@ def remove(dead: Mapping[int, str]) -> list[int]:
 
 
 def files_of(pid: int) -> set[str]:
-    """Return the paths of PostgreSQL's POSIX shared memory that a process uses. Source: proc_pid_maps(5)."""
+    """Return the paths of PostgreSQL's POSIX segments that a process uses. Source: proc_pid_maps(5)."""
     try:
         with open(f"/proc/{pid}/maps", "rb") as file:
             text = file.read().decode(errors="replace")
@@ -53,7 +55,7 @@ def files_of(pid: int) -> set[str]:
 
 
 def remove_files(paths: set[str]) -> None:
-    """Remove the files of POSIX shared memory of exited processes; missing files are ignored."""
+    """Remove the files of POSIX segments of exited processes; errors, such as a missing file, are ignored."""
     for path in paths:
         try:
             os.unlink(path)
@@ -62,10 +64,7 @@ def remove_files(paths: set[str]) -> None:
 
 
 def _unattached() -> list[tuple[int, int, int]]:
-    """Return each unused segment of shared memory: its number, its creator's pid and its Unix time.
-
-    A segment is unused if no process has attached it.
-    """
+    """Return the segments that no process has attached: number, pid of the creator, Unix time."""
     try:
         with open(TABLE, encoding="ascii") as file:
             names, *rows = [line.split() for line in file]

@@ -1,6 +1,7 @@
 """Files with a hole at the beginning: the hole needs no disk space, and later bytes keep their offsets.
 
-Source: fallocate(2), lseek(2). ext4, XFS, Btrfs, tmpfs, and overlayfs on one of these, support holes.
+These file systems support holes: ext4, XFS, Btrfs, tmpfs, and overlayfs on one of them. Source: fallocate(2),
+lseek(2).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ BLOCK = 65536
 
 
 def punch(descriptor: int, length: int) -> None:
-    """Free the disk space of the first `length` bytes of a file; a reader then gets zeros for these bytes.
+    """Free the disk space of the first `length` bytes of a file; these bytes are then read as zeros.
 
     Raises `OSError` if the file system does not support holes.
     """

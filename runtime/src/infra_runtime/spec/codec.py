@@ -11,7 +11,7 @@ from infra_runtime.value import fields_of
 
 #: the key of an object's class name; it is not an identifier, so no field has this name
 TYPE = "$type"
-#: the class name of a user's table that contains the key `TYPE`
+#: the class name that is written for a dictionary of a user that itself contains the key `TYPE`
 _TABLE = "Table"
 
 
@@ -21,23 +21,27 @@ def encode(value: object) -> Any:
         encoded = {attribute.name: encode(getattr(value, attribute.name)) for attribute in fields_of(value)}
         return {TYPE: type(value).__name__, **encoded}
     if isinstance(value, Mapping):
-        table = {key: encode(inner) for key, inner in value.items()}
-        return {TYPE: _TABLE, "rows": [[*row] for row in sorted(table.items())]} if TYPE in table else table
+        encoded_items = {key: encode(item) for key, item in value.items()}
+        return (
+            {TYPE: _TABLE, "rows": [[*row] for row in sorted(encoded_items.items())]}
+            if TYPE in encoded_items
+            else encoded_items
+        )
     if isinstance(value, tuple | list):
-        return [encode(inner) for inner in value]
+        return [encode(item) for item in value]
     return int(value) if isinstance(value, signal.Signals) else value
 
 
 def decode(data: Any, types: Mapping[str, type]) -> Any:
-    """Return the value that `encode` converted; `types` maps the names of the allowed classes to classes.
+    """Return the value that `encode` converted; `types` maps the name of each allowed class to the class.
 
-    Raises `KeyError` or `TypeError` for data that `encode` did not write.
+    Raises `KeyError` or `TypeError` if the data are not a result of `encode`.
     """
     if isinstance(data, dict):
-        inner = {key: decode(value, types) for key, value in data.items()}
-        if inner.get(TYPE) == _TABLE:
-            return dict(inner["rows"])
-        return types[inner.pop(TYPE)](**inner) if TYPE in inner else inner
+        fields = {key: decode(value, types) for key, value in data.items()}
+        if fields.get(TYPE) == _TABLE:
+            return dict(fields["rows"])
+        return types[fields.pop(TYPE)](**fields) if TYPE in fields else fields
     if isinstance(data, list):
         return tuple(decode(value, types) for value in data)
     return data

@@ -1,4 +1,4 @@
-"""Sort services by their needs; without recursion, because a chain of needs may be long."""
+"""Sort services by their needs, without recursion, because a chain of needs can be long."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ def needs_first(names: Iterable[str], needs: Mapping[str, Iterable[str]]) -> lis
     """Return the named services and all services that they need; a service follows its needs.
 
     `needs` maps each service to the services that it needs; names that are not keys of `needs` are ignored.
-    If services need each other in a cycle, one of them precedes a service that it needs.
+    In a cycle of needs, one service precedes a service that it needs.
     """
     ordered: dict[str, None] = {}
     visited: set[str] = set()
-    stack = [(name, False) for name in reversed(list(names))]
-    while stack:
-        name, needs_are_ordered = stack.pop()
+    pending = [(name, False) for name in reversed(list(names))]
+    while pending:
+        name, needs_are_ordered = pending.pop()
         if needs_are_ordered:
             ordered[name] = None
         elif name in needs and name not in visited:
             visited.add(name)
-            stack.append((name, True))
-            stack += [(need, False) for need in reversed(list(needs[name]))]
+            pending.append((name, True))
+            pending += [(need, False) for need in reversed(list(needs[name]))]
     return list(ordered)
 
 
 def stop_order(names: Iterable[str], needs: Mapping[str, Iterable[str]]) -> list[list[str]]:
-    """Return groups of services, in the order in which the groups stop.
+    """Return groups of services in the order of their stop.
 
     A service stops before the services that it needs; the services of one group stop at the same time.
     """

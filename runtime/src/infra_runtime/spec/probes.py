@@ -1,8 +1,9 @@
-"""Probes: data that describes how the supervisor checks that a service is ready.
+"""Probes: data that describe how the supervisor checks that a service is ready.
 
-The texts of an `Exchange` represent bytes in a form that JSON can store: `\\r`, `\\n`, `\\t`, `\\0`, `\\\\`
-and `\\xNN` are escapes, any other character stands for its UTF-8 bytes. The texts may contain references; the
-value of a reference is sent unchanged. `escape` converts bytes to such a string.
+The texts of an `Exchange` represent bytes as text, so that JSON can store them: `\\r`, `\\n`, `\\t`, `\\0`,
+`\\\\` and `\\xNN` are escapes; other characters represent their bytes in UTF-8. The function `escape`
+converts bytes to such a text. The texts can contain references; the values of references are sent without
+changes.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import Literal, TypeAlias
 from infra_runtime.spec.references import ESCAPED
 from infra_runtime.value import frozen
 
-#: seconds for one attempt of a probe; the supervisor repeats attempts until the service's start times out
+#: the time limit of one attempt of a probe in seconds; the supervisor repeats the attempts until the time
+#: limit of the service's start
 PATIENCE = 2.0
-#: bytes that one `Expect` reads at most; a NATS cluster's INFO line has some kilobytes
+#: the greatest number of bytes that one `Expect` reads; the line INFO of a NATS cluster has some kilobytes
 LONGEST_ANSWER = 65536
 
 _SHORT = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "\\": b"\\"}
@@ -25,18 +27,20 @@ _ESCAPE = r"(?s)\\(?:x([0-9A-Fa-f]{2})|(.?))"
 
 
 def unescape(text: str) -> bytes:
-    """Return the bytes that a string with escapes represents. Raises `ValueError` for an unknown escape."""
+    """Return the bytes that a text with escapes represents. Raises `ValueError` for an unknown escape."""
     parts, end = [], 0
     for match in re.finditer(_ESCAPE, text):
         if not match[1] and match[2] not in _SHORT:
-            raise ValueError(rf"unknown escape {match[0]!r} in {text!r}; use \r, \n, \t, \0, \\ or \xNN")
+            raise ValueError(
+                rf"unknown escape {match[0]!r} in {text!r}; the escapes are \r, \n, \t, \0, \\ or \xNN"
+            )
         parts += [_utf8(text[end : match.start()]), bytes.fromhex(match[1]) if match[1] else _SHORT[match[2]]]
         end = match.end()
     return b"".join((*parts, _utf8(text[end:])))
 
 
 def escape(data: bytes) -> str:
-    """Return a string with escapes that represents these bytes; `unescape` returns the bytes again.
+    """Return a text with escapes that represents these bytes; `unescape` converts it to the bytes again.
 
     Dollar signs are escaped, so that the text contains no reference.
     """
@@ -53,7 +57,7 @@ def _utf8(text: str) -> bytes:
 class TcpProbe:
     """A probe: the service is ready when its port accepts a connection.
 
-    It is for services whose protocol has no other probe.
+    Use this probe for services whose protocol has no other probe.
     """
 
     port: str
@@ -61,9 +65,9 @@ class TcpProbe:
 
 @frozen
 class HttpProbe:
-    """A probe: the service is ready when a GET request returns an accepted status and an accepted body.
+    """A probe: the service is ready when the answer to a GET request has an accepted status and body.
 
-    The status is within `status` (inclusive), and the body contains `contains`.
+    The status must be between the two numbers in `status` (inclusive), and the body must contain `contains`.
     """
 
     port: str
@@ -71,11 +75,14 @@ class HttpProbe:
     status: tuple[int, int] = (200, 399)
     contains: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    #: whether the request uses HTTPS; a child process sends it, because the supervisor does not import ssl
+    #: whether the request uses HTTPS; a child process sends the request, because the supervisor does not
+    #: import ssl
     tls: bool = False
-    #: the path of a file with the authority's certificate; empty: the server's certificate is not verified
+    #: the path of a file with the certificate of the certificate authority; empty: the server's certificate
+    #: is not verified
     ca: str = ""
-    #: the server name that the client sends in the TLS handshake and compares with a verified certificate
+    #: the server name that the client sends in the TLS handshake; a verified certificate must contain this
+    #: name
     server_name: str = "localhost"
 
 
@@ -85,17 +92,18 @@ class PostgresProbe:
 
     While PostgreSQL starts, it answers with the error 57P03 instead.
 
-    Source: PostgreSQL documentation, "Frontend/Backend Protocol", message flow of start-up.
+    Source: PostgreSQL documentation, "Frontend/Backend Protocol", "Message Flow".
     """
 
     port: str
     user: str
     database: str
-    #: the password that the probe sets for `user` through the Unix socket in the folder `socket`, if the user
-    #: has no password; the service is ready afterwards. Empty: no password is set
+    #: the password that the probe sets for `user` if this user has no password yet; the probe connects to the
+    #: Unix socket in the folder `socket`. Empty: the probe sets no password
     password: str = ""
     socket: str = ""
-    #: rounds of the password's hash; a random password needs one, but clients may require 4096
+    #: the number of iterations of the password's hash; one is enough for a random password, but clients may
+    #: require 4096
     iterations: int = 4096
 
 
@@ -109,7 +117,7 @@ class ExecProbe:
 
 @frozen
 class Send:
-    """The step of an `Exchange` that sends bytes; `text` is their escaped text."""
+    """The step of an `Exchange` that sends bytes; `text` represents the bytes with escapes."""
 
     text: str = field(metadata=ESCAPED)
 
@@ -119,11 +127,10 @@ class Send:
 
 @frozen
 class LengthPrefix:
-    """The length field in the header of a message, by which the reader finds the end of the message.
+    """The length field in the header of a message, from which the end of the message is computed.
 
-    The field has `size` bytes at the offset `at`. The length of the message is the number in the field plus
-    `extra`. `extra` is the number of bytes that the field does not count, such as the header; 0 if it counts
-    all bytes of the message.
+    The field has `size` bytes at the offset `at`. The number of bytes of the message is the number in the
+    field plus `extra`, the number of bytes that the field does not count, such as those of the header.
     """
 
     size: int = 4
@@ -142,21 +149,21 @@ class Expect:
 
     The message must begin with one of `prefixes` and contain `contains`.
 
-    A message that begins with a key of `not_yet` means that the service is not ready yet. The value of the
-    key is the reason; the longest readable part of the message replaces `{answer}` in the reason.
+    If the message begins with a key of `not_yet`, the service is not ready, and the value of this key is the
+    reason. In the reason, `{answer}` is replaced by the longest readable part of the message.
     """
 
     #: the allowed beginnings of the message, as escaped texts; if empty, every beginning is allowed
     prefixes: tuple[str, ...] = field(default=(), metadata=ESCAPED)
     #: the offset in the message at which prefixes, `not_yet` and `skip` are compared
     at: int = 0
-    #: how the message ends: with an escaped delimiter, or after a length that its header contains
+    #: the end of the message: a delimiter (a text with escapes), or the length field in the header
     until: str | LengthPrefix = field(default="\\n", metadata=ESCAPED)
     not_yet: Mapping[str, str] = field(default_factory=dict)
     #: messages with these prefixes are read and ignored, such as the first lines of a long answer
     skip: tuple[str, ...] = field(default=(), metadata=ESCAPED)
     contains: str = field(default="", metadata=ESCAPED)
-    #: the maximum number of bytes of the message and of the messages that are skipped before it
+    #: the greatest number of bytes of the message and of all skipped messages together
     limit: int = LONGEST_ANSWER
 
     def __post_init__(self) -> None:
@@ -177,7 +184,7 @@ class Exchange:
 
     port: str
     steps: tuple[Send | Expect, ...]
-    #: seconds for all steps together
+    #: the time limit of all steps together in seconds
     timeout: float = PATIENCE
 
     def __post_init__(self) -> None:
@@ -188,5 +195,5 @@ class Exchange:
 #: the probes that connect to one port
 PortProbe: TypeAlias = TcpProbe | HttpProbe | PostgresProbe | Exchange
 Probe: TypeAlias = PortProbe | ExecProbe
-#: the type of a request that makes a service write its data from memory to its files, before a snapshot
+#: the type of the request for a service to write its data in memory to its files, before a snapshot
 Quiesce: TypeAlias = Exchange

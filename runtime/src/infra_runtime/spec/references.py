@@ -12,26 +12,27 @@ from infra_runtime.value import fields_of
 
 OWN_SCOPES = frozenset({"bin", "port", "secret", "env", "stack"})
 OWN_NAMES = frozenset({"host", "data", "run", "root", "out"})
-#: metadata of a dataclass field whose texts have backslash escapes; values of references are escaped, too
+#: metadata of a dataclass field whose texts contain backslash escapes; backslashes in values of references
+#: are escaped
 ESCAPED: Mapping[str, bool] = MappingProxyType({"escaped": True})
 _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}")
 
 
 def references(text: str) -> list[str]:
-    """Return the references in a string, without `${` and `}`, in their order.
+    """Return the references in a text, without `${` and `}`, in their order.
 
-    `$$` is a dollar sign, so `$${x}` is not a reference.
+    `$$` represents a dollar sign, so `$${x}` is not a reference.
     """
     return [match[1].strip() for match in _REFERENCE.finditer(text) if match[1] is not None]
 
 
 def is_open(text: str) -> bool:
-    """Return whether a `${` in the text has no `}`."""
+    """Return whether the text contains a `${` without a `}`."""
     return "${" in _REFERENCE.sub("", text)
 
 
 def substitute(text: str, lookup: Callable[[str], str]) -> str:
-    """Return `text` with each reference replaced by the result of `lookup`."""
+    """Return `text` with each reference replaced by the result of `lookup`, and each `$$` by `$`."""
     return _REFERENCE.sub(lambda match: "$" if match[1] is None else lookup(match[1].strip()), text)
 
 
@@ -52,9 +53,9 @@ def rename(text: str, new: Callable[[str], str]) -> str:
 def map_texts(
     value: Any, change: Callable[[str], str], change_escaped: Callable[[str], str] | None = None
 ) -> Any:
-    """Return a copy of a spec, or of a part of a spec, in which `change` replaces each string.
+    """Return a copy of a spec, or of a part of a spec, with the result of `change` for each text in it.
 
-    `change_escaped` replaces the strings of fields whose metadata contain `escaped`; its default is `change`.
+    For texts in fields whose metadata contain `escaped`, the function `change_escaped` is called instead.
     """
     if isinstance(value, str):
         return change(value)
@@ -72,14 +73,14 @@ def map_texts(
             },
         )
     if isinstance(value, Mapping):
-        return {key: map_texts(inner, change, change_escaped) for key, inner in value.items()}
+        return {key: map_texts(item, change, change_escaped) for key, item in value.items()}
     if isinstance(value, tuple):
-        return tuple(map_texts(inner, change, change_escaped) for inner in value)
+        return tuple(map_texts(item, change, change_escaped) for item in value)
     return value
 
 
 def bound_copy(value: Any, lookup: Callable[[str], str]) -> Any:
-    """Return a copy of a part of a spec (a probe, a step) in which all references are replaced by values.
+    """Return a copy of a part of a spec, such as a probe, in which values replace all references.
 
     `lookup` returns the value of a reference.
     """
@@ -91,46 +92,49 @@ def bound_copy(value: Any, lookup: Callable[[str], str]) -> Any:
 
 
 def other_service(reference: str) -> str | None:
-    """Return the service that a reference `SERVICE.EXPORT` requires; None for all other references."""
+    """Return SERVICE for a reference `SERVICE.EXPORT`, which makes SERVICE a need.
+
+    None for other references.
+    """
     scope, dot, _ = reference.partition(".")
     return scope if dot and scope not in OWN_SCOPES and not reference.endswith("?") else None
 
 
 def optional_export(reference: str) -> tuple[str, str] | None:
-    """Return the service and the export of an optional reference `SERVICE.EXPORT?`; None for others."""
+    """Return (SERVICE, EXPORT) for an optional reference `SERVICE.EXPORT?`; None for other references."""
     scope, dot, name = reference.partition(".")
     return (scope, name[:-1]) if dot and scope not in OWN_SCOPES and name.endswith("?") else None
 
 
 def optional_exports(references: Iterable[str]) -> list[tuple[str, str]]:
-    """Return service and export of every reference `SERVICE.EXPORT?`, without duplicates."""
+    """Return (SERVICE, EXPORT) for each optional reference `SERVICE.EXPORT?`, without duplicates."""
     return list(dict.fromkeys(filter(None, map(optional_export, references))))
 
 
 def references_in(value: object) -> tuple[str, ...]:
-    """Return the references in every text inside a spec or a part of it, in the order of the fields."""
+    """Return the references in all texts of a spec, or of a part of a spec, in the order of its fields."""
     return tuple(reference for text in texts(value) if "${" in text for reference in references(text))
 
 
 def texts(value: object) -> list[str]:
-    """Return every text inside a spec, in the order of its fields."""
+    """Return all texts of a spec, or of a part of a spec, in the order of its fields."""
     texts: list[str] = []
     _add_texts(value, texts)
     return texts
 
 
 def _add_texts(value: object, texts: list[str]) -> None:
-    # The most frequent types are first: planning calls this function several times for each part of a spec.
+    # The most frequent types are compared first: the planner calls this function several times for each spec.
     if isinstance(value, str):
         texts.append(value)
     elif isinstance(value, tuple | list):
-        for inner in value:
-            _add_texts(inner, texts)
+        for item in value:
+            _add_texts(item, texts)
     elif value is None or isinstance(value, int | float):
         pass
     elif is_dataclass(value):
         for attribute in fields_of(value):
             _add_texts(getattr(value, attribute.name), texts)
     elif isinstance(value, Mapping):
-        for inner in value.values():
-            _add_texts(inner, texts)
+        for item in value.values():
+            _add_texts(item, texts)

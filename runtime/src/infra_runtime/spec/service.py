@@ -35,14 +35,15 @@ class StopStep:
     """One step in stopping a service: a signal, and the number of seconds until the next step begins.
 
     If the first process of the service (the process that executes its command) exits during the step, the
-    supervisor sends the signal to all other processes of the service that have not received it yet. These
-    processes must exit before the step ends. After the last step, the remaining processes are killed.
+    supervisor sends the signal to the other processes of the service that have not received it yet. If
+    processes remain at the end of the step, the next step begins; after the last step, they are killed.
     """
 
     signal: int = signal.SIGTERM
     seconds: float = 10.0
-    #: whether all processes of the session get the signal, so that it reaches a server behind a shell or
-    #: `npm run`; false if only the first process gets it, such as PostgreSQL, which stops its children
+    #: whether the signal is sent to all processes of the session, for example to a server that a shell or
+    #: `npm run` has started; false: only to the first process, for programs such as PostgreSQL that stop
+    #: their own child processes
     group: bool = True
 
 
@@ -51,7 +52,7 @@ Restart: TypeAlias = Literal["on-failure", "always", "never"]
 
 @frozen
 class ServiceSpec:
-    """The specification of one service as data; it contains references `${…}`, which are not replaced yet."""
+    """The spec of one service: its description as data, with references `${…}` that are not replaced yet."""
 
     name: str
     command: tuple[str, ...]
@@ -59,39 +60,44 @@ class ServiceSpec:
     kind: str = ""
     summary: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
-    #: variables that the service gets unless it, or the environment of the supervisor, sets them; `env`
-    #: contains those that apply without this environment
+    #: default values of variables that neither the service nor the environment of the supervisor sets; `env`
+    #: already contains the defaults that apply in an empty environment
     env_defaults: tuple[Default, ...] = ()
     cwd: str = "${data}"
     prepare: tuple[Step, ...] = ()
-    #: port name → number in development; in tests, it is replaced by the number of a free port
+    #: port name → number in development; in tests, the number of a free port is used instead
     ports: Mapping[str, int] = field(default_factory=dict)
-    #: whether the service gets other ports if another process or stack uses its fixed ports
+    #: whether the service can listen on other ports if another process or stack uses its fixed ports
     ports_may_vary: bool = False
-    #: the probe; None: a service is ready as soon as its process runs, a task when it has exited with 0
+    #: the probe; None: the service is ready as soon as its process runs; a task is always ready when it exits
+    #: with 0
     ready: Probe | None = None
-    #: export → text, for other services and for users; `url` is the address for clients
+    #: export → text, for other services and for clients; the export `url` is the address for clients
     exports: Mapping[str, str] = field(default_factory=dict)
-    #: services that must be ready before this service starts, in addition to the services in its references
+    #: the services that must be ready before this service starts; references `${SERVICE.EXPORT}` add further
+    #: services
     needs: tuple[str, ...] = ()
-    #: seconds from the start of the process until the service is ready; for a task: until it exits
+    #: the time limit in seconds from the start of the process until the service is ready; for a task, until
+    #: it exits
     start_timeout: float = 30.0
-    #: the signals that stop the service; after the last step the supervisor kills the whole session
+    #: the signals that stop the service; after the last step, the supervisor kills the remaining processes
     stop: tuple[StopStep, ...] = (StopStep(),)
     restart: Restart = "on-failure"
-    #: the request to send before a snapshot copies the data; None when the files are always consistent
+    #: the request that is sent before a snapshot copies the data; None if the files are consistent at any
+    #: time
     quiesce: Quiesce | None = None
-    #: true for a service that runs once and is complete when it exits with 0, such as a migration
+    #: whether the service runs once and is complete when it exits with 0, such as a migration
     task: bool = False
-    #: whether the supervisor listens on the ports of the service, and starts the process only at the first
-    #: connection, with the listening sockets; until then, the service is ready without a process
+    #: whether the supervisor listens on the ports, and starts the process at the first connection; the
+    #: process inherits the listening sockets. Until then, the service is ready without a process
     starts_on_connection: bool = False
     #: whether snapshots contain the data of the service, and a restore replaces the data
     in_snapshots: bool = True
-    #: glob patterns below the project's root; `up --watch` restarts the service when a matching file changes
+    #: glob patterns of files, relative to the stack file's folder; `infra runtime up --watch` restarts the
+    #: service when a matching file changes
     watch: tuple[str, ...] = ()
-    #: true for a program that refuses to run as root: the supervisor runs it in a user namespace or as
-    #: another user
+    #: whether the program refuses to run as root: the supervisor then runs the program in a user namespace or
+    #: as another user
     refuses_root: bool = False
     #: the service of which this service is a copy, for example for a single test; the number of services in
     #: summaries does not include copies
@@ -100,9 +106,10 @@ class ServiceSpec:
     #: the command line of the container engine. When the service has stopped, the supervisor removes the
     #: containers with the labels of the service
     image: str = ""
-    #: names of variables, exports and options that contain secrets although the names do not show it
+    #: names of variables, exports and options whose values are secrets, in addition to names such as
+    #: `API_KEY`
     sensitive: tuple[str, ...] = ()
-    #: for the engines that generate container configurations; None when the kind has no image
+    #: the description of the service's container for export engines; None if the kind has no image
     container: Container | None = None
 
     @cached_property
@@ -115,16 +122,18 @@ class ServiceSpec:
 
         These are the names in `needs`, and the names of the services in references `${SERVICE.EXPORT}`.
         """
-        named = map(other_service, self.references)
-        return tuple(sorted({name for name in (*self.needs, *named) if name and name != self.name}))
+        referenced_services = map(other_service, self.references)
+        return tuple(
+            sorted({name for name in (*self.needs, *referenced_services) if name and name != self.name})
+        )
 
     def digest(self) -> str:
-        """Return a hash (sixteen hexadecimal digits) of all values of the spec that the local engine uses."""
+        """Return a hash of the values that the local engine uses, as sixteen hexadecimal digits."""
         local = encode(replace(self, container=None))
         return hashlib.sha256(json.dumps(local, sort_keys=True).encode()).hexdigest()[:16]
 
 
-#: class name → class, for every value that a spec may contain
+#: class name → class, for every class whose instances a spec can contain
 TYPES: Mapping[str, type] = {
     value.__name__: value
     for value in (

@@ -13,7 +13,7 @@ from infra_runtime.value import frozen
 class WriteFile:
     """The step that writes a file at every start of the service; references in the text are replaced.
 
-    If `json` is true, the references are inside JSON strings, and the values are escaped as in JSON.
+    If `json` is true, the references are in JSON strings, and their values are escaped as JSON requires.
     """
 
     path: str
@@ -24,9 +24,9 @@ class WriteFile:
 
 @frozen
 class RequireFile:
-    """The step that fails the start if the file at `path` exists and does not begin with `text`.
+    """The step that fails if the file at `path` exists and does not begin with `text`.
 
-    `problem` is the error message; in it, `{found}` is replaced by the first line of the file.
+    The error message is `problem`, in which `{found}` is replaced by the first line of the file.
     """
 
     path: str
@@ -36,10 +36,7 @@ class RequireFile:
 
 @frozen
 class Remove:
-    """The step that removes a file which an earlier process of the service may have left when it was killed.
-
-    The step runs before a process of the service starts.
-    """
+    """The step that removes a file if it exists, such as a file that remains after a process was killed."""
 
     path: str
 
@@ -56,7 +53,7 @@ class Secret:
 
 @frozen
 class Run:
-    """The step that runs a command until it exits. If its status is not 0, the start of the service fails."""
+    """The step that runs a command until it exits; if its status is not 0, the start of the service fails."""
 
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -66,9 +63,9 @@ class Run:
 class Seed:
     """The step that fills the folder `into` with a copy of a seed: the files that `steps` create in `${out}`.
 
-    The seed is a folder in the user's cache. Its key is a hash of the strings in `steps` and of the sizes and
-    modification times of the executables. Each stack copies this folder, with reflinks if the file system
-    supports them. If `into` is not empty, the step does not change it, because it contains a user's data. A
+    The seed is a folder in the user's cache. The name of this folder contains a hash of `steps` and of the
+    sizes and modification times of the executables. Each stack copies the seed, with reflinks if the file
+    system supports them. If `into` is not empty, the step changes nothing, because `into` contains data. A
     seed must not contain a secret, because all stacks of the user would have the same secret.
     """
 

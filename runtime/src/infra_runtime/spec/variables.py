@@ -1,4 +1,4 @@
-"""Environment variables with default values: a service gets the default only if the user sets no value."""
+"""Default values of environment variables: a default applies only if the user does not set the variable."""
 
 from __future__ import annotations
 
@@ -9,56 +9,63 @@ from infra_runtime.value import frozen
 
 @frozen
 class Default:
-    """A variable with its default value, and the conditions under which a service gets it.
+    """The default value of a variable, and the conditions under which the default applies.
 
-    A condition is `NAME` (the user sets this variable) or `NAME=VALUE` (the user sets it to this value).
+    The condition `NAME` is true if the user sets this variable; `NAME=VALUE` is true if the user sets it to
+    VALUE.
     """
 
     name: str
     value: str
-    #: if it is not empty, the pairs `KEY=VALUE` between these separators are added to the value of the user,
-    #: except those whose keys this value contains
+    #: the separator of pairs `KEY=VALUE` in the value. If it is not empty, the pairs are appended to the
+    #: value that the user sets, except pairs whose keys the user's value already contains
     separator: str = ""
-    #: unless it is empty, one of these conditions must be fulfilled
+    #: the default applies only if one of these conditions is true; empty: without this restriction
     only_with: tuple[str, ...] = ()
-    #: none of these conditions must be fulfilled
+    #: the default does not apply if one of these conditions is true
     unless: tuple[str, ...] = ()
 
-    def applies(self, given: Mapping[str, str]) -> bool:
-        """Return whether the conditions are fulfilled; `given` are the variables that the user sets."""
-        if any(_is_fulfilled(condition, given) for condition in self.unless):
+    def applies(self, user_variables: Mapping[str, str]) -> bool:
+        """Return whether the default applies; `user_variables` are the variables that the user sets."""
+        if any(_is_fulfilled(condition, user_variables) for condition in self.unless):
             return False
-        return not self.only_with or any(_is_fulfilled(condition, given) for condition in self.only_with)
+        return not self.only_with or any(
+            _is_fulfilled(condition, user_variables) for condition in self.only_with
+        )
 
 
-def _is_fulfilled(condition: str, given: Mapping[str, str]) -> bool:
+def _is_fulfilled(condition: str, user_variables: Mapping[str, str]) -> bool:
     name, equals, value = condition.partition("=")
-    return name in given and (not equals or given[name] == value)
+    return name in user_variables and (not equals or user_variables[name] == value)
 
 
 def merged(
     own: Mapping[str, str], defaults: Iterable[Default], inherited: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the variables of a service: those that it sets itself (`own`), and the defaults that apply.
+    """Return the variables of a service: the variables of its spec (`own`), and the defaults that apply.
 
-    The variables in `inherited`, such as the environment of the supervisor, replace defaults, too. The result
-    contains only those of them that have a default.
+    If a variable with a default is in `inherited`, such as the environment of the supervisor, its value there
+    replaces the default.
     """
-    given = {**inherited, **own}
-    result = dict(own)
+    user_variables = {**inherited, **own}
+    service_variables = dict(own)
     for default in defaults:
         name = default.name
-        if name in given:
-            value = given[name]
-            result[name] = _extended(value, default.value, default.separator) if default.separator else value
-        elif default.applies(given):
-            result.setdefault(name, default.value)
-    return result
+        if name in user_variables:
+            value = user_variables[name]
+            service_variables[name] = (
+                _extended(value, default.value, default.separator) if default.separator else value
+            )
+        elif default.applies(user_variables):
+            service_variables.setdefault(name, default.value)
+    return service_variables
 
 
-def _extended(own: str, offered: str, separator: str) -> str:
-    """Return the pairs `KEY=VALUE` in `own`, and those pairs in `offered` whose keys are not in `own`."""
-    pairs = [pair for pair in own.split(separator) if pair.strip()]
+def _extended(user_value: str, default_value: str, separator: str) -> str:
+    """Return the pairs of the user's value, and the pairs of the default value with other keys."""
+    pairs = [pair for pair in user_value.split(separator) if pair.strip()]
     keys = {pair.partition("=")[0].strip() for pair in pairs}
-    further = [pair for pair in offered.split(separator) if pair.partition("=")[0].strip() not in keys]
-    return separator.join([*pairs, *further])
+    added_pairs = [
+        pair for pair in default_value.split(separator) if pair.partition("=")[0].strip() not in keys
+    ]
+    return separator.join([*pairs, *added_pairs])

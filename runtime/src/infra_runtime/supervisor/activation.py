@@ -1,7 +1,7 @@
 """Listening sockets of services that start at the first connection (socket activation).
 
-The supervisor listens on the ports of such a service from the start, and the process of the service inherits
-the sockets. Until the process accepts a connection, the connection waits in the queue of the socket, so no
+The supervisor listens on the ports of such a service before its process starts, and the process inherits the
+sockets. Until the process accepts a connection, the connection waits in the queue of the socket, so no
 client gets an error. While the process runs, the supervisor does not use the sockets. If the process exits
 unexpectedly, the sockets stay open, and the next process accepts the waiting connections.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from infra_runtime.host.ports import LOOPBACK
 
-#: connections that wait until the process accepts them
+#: the number of connections that can wait in the queue of a socket
 BACKLOG = 1024
 
 
@@ -39,38 +39,38 @@ class Activation:
             self.close(service)
             raise
 
-        def first() -> None:
+        def on_first_connection() -> None:
             self._ignore(service)
             connected()
 
-        for opened in sockets.values():
-            self._loop.add_reader(opened, first)
+        for server in sockets.values():
+            self._loop.add_reader(server, on_first_connection)
 
     def ports(self, service: str) -> dict[str, int]:
         """Return a mapping from port name to number of the listening sockets of a service.
 
         The mapping is empty if the supervisor does not listen for the service.
         """
-        return {name: opened.getsockname()[1] for name, opened in self._sockets.get(service, {}).items()}
+        return {name: server.getsockname()[1] for name, server in self._sockets.get(service, {}).items()}
 
     def descriptors(self, service: str) -> dict[str, int]:
         """Return a mapping from port name to descriptor of the listening sockets of a service.
 
         The mapping is empty if the supervisor does not listen for the service.
         """
-        return {name: opened.fileno() for name, opened in self._sockets.get(service, {}).items()}
+        return {name: server.fileno() for name, server in self._sockets.get(service, {}).items()}
 
     def close(self, service: str) -> bool:
         """Close the listening sockets of a service; return whether it had any."""
         self._ignore(service)
         sockets = self._sockets.pop(service, {})
-        for opened in sockets.values():
-            opened.close()
+        for server in sockets.values():
+            server.close()
         return bool(sockets)
 
     def _ignore(self, service: str) -> None:
-        for opened in self._sockets.get(service, {}).values():
-            self._loop.remove_reader(opened)
+        for server in self._sockets.get(service, {}).values():
+            self._loop.remove_reader(server)
 
 
 def _listening(port: int) -> socket.socket:

@@ -28,7 +28,7 @@ def outcome(supervisor: Supervisor, names: Iterable[str]) -> Outcome:
 
 
 def pending(supervisor: Supervisor, names: Iterable[str]) -> dict[str, str]:
-    """Return a mapping from each service that is starting or stopping to the reason, such as `starting`."""
+    """Return a mapping from the name of each service that starts or stops to its reason or phase."""
     states = supervisor.machine.services
     return {
         name: states[name].reason or states[name].phase.value

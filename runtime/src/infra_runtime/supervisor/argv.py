@@ -10,19 +10,20 @@ from infra_runtime.data_directory.paths import Paths
 
 #: the exit status of a supervisor if another supervisor already runs for the same data directory
 ALREADY_SUPERVISED = 20
-#: the places of the services' data
+#: the places where a supervisor can store the data of its services: in RAM, or on the disk
 TMPFS, DISK = "tmpfs", "disk"
-#: modules that the supervisor must not import: asyncio works without ssl, which saves a third of the boot
-#: time and 4 MB, and hashlib works without OpenSSL, which saves 3 ms and 3 MB
+#: modules that the supervisor must not import. asyncio works without `ssl`, which saves a third of the boot
+#: time and 4 MB; hashlib works without `_hashlib` (OpenSSL), which saves 3 ms and 3 MB
 LEFT_OUT = ("ssl", "_hashlib")
 
 
 def command(paths: Paths, environment: str, *, tmpfs: bool = True, copies: str = "") -> list[str]:
-    """Return the command line with which this process starts a supervisor for a data directory.
+    """Return the command line that starts a supervisor for a data directory.
 
     Python runs in isolated mode (-I), without the module `site` (-S), and imports `infra_runtime` from the
-    same folder as this process. With `tmpfs`, the supervisor keeps the data of a test's services in RAM if
-    there is enough room. `copies` is a folder in RAM to which this process may copy seeds.
+    same folder as this process. With `tmpfs`, a supervisor in the environment `test` stores the data of its
+    services in RAM if enough memory is free. `copies` is a folder in RAM to which this process may copy
+    seeds.
     """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     # The garbage collector would examine the growing modules many times; `main` enables it after the imports.
@@ -31,8 +32,8 @@ def command(paths: Paths, environment: str, *, tmpfs: bool = True, copies: str =
     code += f"from infra_runtime.supervisor.code_archive import use; use({_archive(paths, root)!r}); "
     code += "from infra_runtime.supervisor.deferred_modules import defer; defer(); "
     code += "from infra_runtime.supervisor.main import main; sys.exit(main())"
-    place = TMPFS if tmpfs else DISK
-    arguments = (paths.data, environment, place, str(os.getpid()), copies)
+    storage = TMPFS if tmpfs else DISK
+    arguments = (paths.data, environment, storage, str(os.getpid()), copies)
     return [sys.executable, "-I", "-S", "-c", code, *arguments]
 
 

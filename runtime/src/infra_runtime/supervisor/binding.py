@@ -41,13 +41,13 @@ class MissingSecretError(BindingError):
 
 
 class Scope(Record):
-    """The values that references in every service of a stack can use, such as the stack file's folder."""
+    """The values that all services of a stack share for their references, such as the stack file's folder."""
 
     root: str
     environment: str
     binaries: Mapping[str, str]
     variables: Mapping[str, str]
-    #: identifies the run of the supervisor
+    #: the identifier of this run of the supervisor
     token: str = ""
     #: the folder with the logs of all services
     logs: str = ""
@@ -58,7 +58,7 @@ class Scope(Record):
 
 
 def make_scope(request: Up, paths: Paths, environment: str, token: str) -> Scope:
-    """Return the scope of the services in a request, in the stack that this process supervises."""
+    """Return the scope for the services of a request `up` to this supervisor."""
     return Scope(
         request.root,
         environment,
@@ -72,7 +72,7 @@ def make_scope(request: Up, paths: Paths, environment: str, token: str) -> Scope
 
 
 class Bound:
-    """One service with its folders and ports on this machine; `bind` adds the strings without references."""
+    """A service with its folders and ports on this machine; `bind` adds the texts without references."""
 
     def __init__(self, spec: ServiceSpec, data: str, run: str, ports: Mapping[str, int]) -> None:
         self.spec, self.data, self.run = spec, data, run
@@ -87,7 +87,8 @@ class Bound:
         self.masked_exports: dict[str, str] = {}
         #: the values of the secrets in command, environment, probe and exports
         self.secrets: set[str] = set()
-        #: whether the service may be prepared again, with other secrets, so that these cannot be read yet
+        #: whether the service may be prepared again with other secrets, so that its present secrets must not
+        #: be read
         self.is_preliminary = False
 
     @property
@@ -101,12 +102,12 @@ class Bound:
         return {"ports": self.ports, **{name: value for name, value in details.items() if value}}
 
     def is_secret(self, name: str) -> bool:
-        """Return whether a variable, an option or an export of this name holds a secret."""
+        """Return whether the value of a variable, an option or an export with this name is a secret."""
         return name in self.spec.sensitive or is_secret_name(name)
 
 
 def bind_process(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> None:
-    """Replace the references in what the process of a prepared service needs: command, variables and folder.
+    """Replace the references in the command, the variables and the working folder of a prepared service.
 
     The results are attributes of `bound`. Raises `BindingError` if a reference has no value.
     """
@@ -114,14 +115,14 @@ def bind_process(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> Non
     spec = bound.spec
     bound.command = tuple(substitute(text, lookup) for text in spec.command)
     defaults = [replace(default, value=substitute(default.value, lookup)) for default in spec.env_defaults]
-    own = spec.env.keys() - {default.name for default in defaults}
-    env = {name: substitute(text, lookup) for name, text in spec.env.items() if name in own}
+    explicit_names = spec.env.keys() - {default.name for default in defaults}
+    env = {name: substitute(text, lookup) for name, text in spec.env.items() if name in explicit_names}
     bound.env = merged(env, defaults, scope.inherited)
     bound.cwd = substitute(spec.cwd, lookup)
 
 
 def bind(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> None:
-    """Replace all references in a prepared service: also in probes and exports, which can contain secrets.
+    """Replace all references in a prepared service: those of `bind_process`, and those in probes and exports.
 
     The results are attributes of `bound`. Raises `BindingError` if a reference has no value.
     """
@@ -131,9 +132,9 @@ def bind(bound: Bound, scope: Scope, others: Mapping[str, Bound]) -> None:
     bound.ready = bound_copy(spec.ready, lookup)
     bound.quiesce = bound_copy(spec.quiesce, lookup)
     bound.exports = {name: substitute(text, lookup) for name, text in spec.exports.items()}
-    named = {**bound.env, **bound.exports}
-    bound.secrets |= {value for name, value in named.items() if value and bound.is_secret(name)}
-    for text in (*bound.command, *named.values()):
+    named_values = {**bound.env, **bound.exports}
+    bound.secrets |= {value for name, value in named_values.items() if value and bound.is_secret(name)}
+    for text in (*bound.command, *named_values.values()):
         bound.secrets.update(passwords_in(text))
     masked = resolver(bound, scope, others, masked=True)
     bound.masked_exports = {
@@ -157,9 +158,9 @@ def resolver(
 ) -> Callable[[str], str]:
     """Return a function that takes a reference of this service, such as `port.http`, and returns its value.
 
-    `out` is the folder that the steps of a `Seed` fill. The value of an optional reference to another service
-    is known before that service starts, because its ports and secrets are known; the value is empty if
-    `others` does not contain the service.
+    `out` is the folder that the steps of a `Seed` fill. An optional reference to another service has a value
+    before that service starts, because its ports and secrets are already known; if `others` does not contain
+    the service, the value is empty.
     """
     own_values = {
         "host": LOOPBACK,
@@ -204,7 +205,7 @@ def resolver(
 
 
 def _exported(service: str, export: str, scope: Scope, others: Mapping[str, Bound], *, masked: bool) -> str:
-    """Return the value of an export of another service, for which `bind` need not have been called yet."""
+    """Return the value of an export of another service, also before `bind` is called for that service."""
     provider = others[service]
     exports = provider.masked_exports if masked else provider.exports
     if export in exports:

@@ -1,6 +1,6 @@
 """The first part of a supervisor's start, before it imports asyncio.
 
-The guardian and the services that can start early start here, because they run in parallel with the imports.
+This module starts the guardian and the services that can start early: they run in parallel with the imports.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from infra_runtime.supervisor.early_starts import EarlyStart, Stage
 from infra_runtime.supervisor.guardian_process import Guardian
 from infra_runtime.supervisor.service_folders import ServiceFolders
 
-#: seconds to wait for the first request of the client that started this process
+#: seconds to wait for further bytes of the first request of the client that started this process
 REQUEST_SECONDS = 5.0
 
 
@@ -46,9 +46,10 @@ class Boot(Record):
     guardian: Guardian
     journal: Journal
     places: ServiceFolders
-    #: the folders that are removed at the end
+    #: the folders that are removed when the supervisor exits
     temporary: tuple[str, ...]
-    #: the paths that interrupted saves, restores, removals and builds of seeds left
+    #: the remaining files of interrupted operations: saved, restored and removed snapshots, and builds of
+    #: seeds
     leftovers: tuple[str, ...]
     ports: Ports
     #: service → its early start
@@ -66,20 +67,21 @@ def prepared(
     copies: str,
     connection: int,
 ) -> Boot:
-    """Clean up after an earlier supervisor, start the guardian and the services that can start early.
+    """Clean up after an earlier supervisor, then start the guardian and the services that can start early.
 
-    `descriptor` holds the lock of the data directory. `copies` is the folder in RAM to which the client
-    copies seeds, or an empty text; the client sends its first request over `connection`. Raises
-    `DataDirectoryError`, and `OSError`.
+    `descriptor` is the open lock file of the data directory. `copies` is the folder in RAM to which the
+    client copies seeds, or empty. `connection` is the descriptor of the socket for the client's first
+    request. Raises `DataDirectoryError` if the data directory cannot be used, `OSError` if a file or process
+    cannot be created.
     """
     become_subreaper()
     ownership.make_private_folder(paths.home, shared=True)
     cleaned = remains.end(paths)
-    undone, leftovers = restoration.recover(paths)
+    was_undone, leftovers = restoration.recover(paths)
     leftovers += seed_cache.interrupted(paths.seeds())
     is_test = environment == "test"
     temporary = [paths.services] if is_test else []
-    for folder in temporary:  # tests start without data; existing data was left by a killed supervisor
+    for folder in temporary:  # tests start without data: a killed supervisor did not remove this folder
         remove(folder)
     rotate(paths.journal)
     token = os.urandom(8).hex()
@@ -91,7 +93,8 @@ def prepared(
         temporary.append(copies)
     folders = [paths.run, seed_cache.building_folder(paths.seeds()), *temporary]
     guardian = Guardian(token, (descriptor, *places.locks), paths.ports, folders)
-    # Both after the start of the guardian, which removes them in any case.
+    # The folder and the journal are created after the guardian, so that the guardian removes the folder in
+    # any case.
     ownership.make_private_folder(paths.run)
     journal = Journal(paths.journal)
     entering = _begin(journal, environment, token, places)
@@ -100,12 +103,12 @@ def prepared(
     if cleaned.lost:
         reason = f"the machine has rebooted, so the data in {cleaned.lost} are gone"
         journal.write("memory-lost", reason=reason)
-    if undone:
+    if was_undone:
         journal.write("restore-undone")
-    # In tests, each service gets free ports; in other environments, the ports in its spec.
+    # In tests, services listen on free ports; in other environments, on the ports in their specs.
     ports = Ports(paths.ports, paths.data, leased=is_test)
     first = first_request(connection)
-    # Another user can read the path among the arguments, and create the folder before the client does.
+    # Another user can read the path in the command line, and create the folder before the client creates it.
     copies = copies if memory_folder.is_own(copies, paths) else ""
     stage = Stage(paths, environment, token, guardian, journal, ports, copies, entering)
     early = early_starts.start(first.line, stage) if is_test and first else {}
@@ -129,24 +132,27 @@ def prepared(
 def _begin(journal: Journal, environment: str, token: str, places: ServiceFolders) -> threading.Thread:
     """Write the first event of a run; return a thread that moves this process to the stack's control group.
 
-    The kernel needs up to 10 ms for this, without the processor. The thread ends before this process forks.
+    A move takes up to 10 ms, in which the kernel uses no processor. The thread ends before this process
+    forks.
     """
     group = cgroup.planned(token)
     details = {"environment": environment, "token": token, "boot": boot(), "cgroup": group}
     details |= {"folder": places.memory} if places.memory else {}
     details |= {"reason": places.reason} if places.reason else {}
     journal.write("up", pid=os.getpid(), **details)
-    # After the event, by which the next supervisor finds the group of a killed supervisor.
+    # The event `up` is written first: if this process is killed, the next supervisor reads the group from the
+    # event.
     entering = threading.Thread(target=cgroup.enter, args=(group,))
     entering.start()
     return entering
 
 
 def first_request(connection: int) -> FirstRequest | None:
-    """Return the first request of the client that started this process, or None without such a client.
+    """Return the first request of the client that started this process.
 
-    The result is None, too, if the client has exited. The request is incomplete if the client has not sent it
-    in time, because the client is paused; the event loop then reads the rest.
+    The result is None if no client
+    started this process, or if the client has exited. If no byte arrives for `REQUEST_SECONDS`, for example
+    because the client is paused, the request in the result is incomplete, and the event loop reads its end.
     """
     line = b""
     if stat.S_ISSOCK(os.fstat(connection).st_mode):

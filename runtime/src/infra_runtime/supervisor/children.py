@@ -1,4 +1,4 @@
-"""The child processes of the supervisor: start, signals, exit status, and orphaned descendants.
+"""Start, signal and reap the child processes of the supervisor and their orphaned descendants.
 
 Only `Children` calls `waitpid`, so that no other code can take the exit status of a child.
 """
@@ -21,10 +21,12 @@ from infra_runtime.supervisor.early_starts import EarlyStart
 from infra_runtime.supervisor.guardian_process import Guardian
 from infra_runtime.supervisor.spawn import SERVICE, environment_of, spawn
 
-#: seconds to wait until SIGSTOP has paused a process, which first completes a write to the disk
+#: the longest time in seconds until SIGSTOP has paused a process: a process first completes a write to the
+#: disk
 FREEZE_SECONDS = 2.0
-#: called when the first process of a service has exited, with service, pid, status, and whether other
-#: processes of the service remained; they were killed unless the service had received a stop signal
+#: function that is called when the first process of a service has exited. Its arguments are the service, the
+#: pid, the exit status, and whether other processes of the service remained. If the service had not received
+#: a stop signal, these processes were killed
 Ended = Callable[[str, int, int, bool], None]
 
 
@@ -38,14 +40,16 @@ class Children:
         self._environment, self._token, self._ended = environment, token, ended
         #: service → the pid of its first process
         self._main_pids: dict[str, int] = {}
-        #: pid → its service, and for the process of a step or probe the future that gets the exit status
+        #: pid → its service and, for the process of a step or probe, the future whose result will be the exit
+        #: status
         self._owners: dict[int, tuple[str, asyncio.Future[int] | None]] = {}
         self._start_times: dict[int, str] = {}
         #: service → pid and start time of the processes that have received the current stop signal
         self._signalled: dict[str, set[tuple[int, str]]] = {}
         #: service → pid and start time of the processes that remained when its first process exited
         self._rests: dict[str, dict[int, str]] = {}
-        #: service → pid, start time and future exit status of its process, until the service uses the process
+        #: service → pid, start time and exit status (a future) of its early process, until `take_over` is
+        #: called
         self._early: dict[str, tuple[int, str, asyncio.Future[int]]] = {}
         #: service → the path of its log, which is open in every process of the service
         self._logs: dict[str, str] = {}
@@ -59,8 +63,8 @@ class Children:
     def start(self, bound: Bound, log: str, sockets: Mapping[str, int]) -> tuple[int, str]:
         """Start the first process of a service; return the pid and the start time of the process.
 
-        The process inherits `sockets`, port name → descriptor. Raises `OSError` or
-        `subprocess.SubprocessError` if the command cannot be executed.
+        `sockets` is a mapping from port name to the descriptor of a listening socket, which the process
+        inherits. Raises `OSError` or `subprocess.SubprocessError` if the command cannot be executed.
         """
         name, refuses_root = bound.spec.name, bound.spec.refuses_root
         pid = self._spawn(
@@ -146,7 +150,7 @@ class Children:
         _stop(targets, number)
 
     def signal_rest(self, service: str, number: int) -> None:
-        """Send the current stop signal of a service to its processes that have not received it yet."""
+        """Send the current stop signal to the processes of a service that have not received it yet."""
         signalled = self._signalled.setdefault(service, set())
         targets = [
             process
@@ -166,11 +170,13 @@ class Children:
             processes.send(process, number)
 
     async def freeze(self, services: Iterable[str]) -> None:
-        """Pause all processes of services with SIGSTOP, including processes that are started meanwhile."""
+        """Pause all processes of services with SIGSTOP, including processes that start during this call."""
         roots = {pid: start for service in services for pid, start in self._roots(service).items()}
         deadline = self._loop.time() + FREEZE_SECONDS
         while True:
-            running = [entry for entry in processes.family(roots) if entry.state not in processes.STOPPED]
+            running = [
+                process for process in processes.family(roots) if process.state not in processes.STOPPED
+            ]
             if not running or self._loop.time() > deadline:
                 return
             for process in running:
@@ -180,8 +186,9 @@ class Children:
     def report_orphaned(self) -> None:
         """Send the pid and start time of each orphaned process to the guardian.
 
-        An orphaned process is a descendant whose parent has exited. Without the pid, the guardian
-        can find the process only by the token in its environment, which some programs overwrite.
+        An orphaned process is a descendant whose parent has exited. Without the pid, the guardian could
+        identify the process only by the token in the environment of the process, which some programs
+        overwrite.
         """
         for pid in self._orphaned():
             if pid not in self._start_times and (start := processes.started(pid)):
@@ -189,10 +196,10 @@ class Children:
                 self._guardian.watch(pid, start)
 
     def record_descendants(self, path: str) -> None:
-        """Write a file with the descendants that a later supervisor cannot find by token or control group.
+        """Write a file with the descendants that a later supervisor cannot identify by token or group.
 
-        These processes have overwritten their environment, which contained the token of the data directory.
-        Each process is checked only once.
+        Such a process has overwritten its environment, which contained the token. Each process is
+        checked only once.
         """
         if cgroup.contains(self._token, os.getpid()):
             return
@@ -218,13 +225,13 @@ class Children:
         roots = self._roots(service)
         self._signalled.pop(service, None)
         self._rests.pop(service, None)
-        left = _kill(roots)
-        if left:
+        remaining = _kill(roots)
+        if remaining:
             self._journal.write("unkillable", service)
-        return left
+        return remaining
 
     def sweep_orphaned(self) -> list[str]:
-        """Kill the orphaned processes of all services; return a list as `sweep` does."""
+        """Kill the orphaned processes of all services; return `process PID` for each that did not exit."""
         return _kill({pid: processes.started(pid) for pid in self._orphaned()})
 
     def close(self) -> None:
@@ -262,12 +269,12 @@ class Children:
     def _reap(self) -> None:
         while True:
             try:
-                pid, raw = os.waitpid(-1, os.WNOHANG)
+                pid, wait_status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
-            self._reaped(pid, os.waitstatus_to_exitcode(raw))
+            self._reaped(pid, os.waitstatus_to_exitcode(wait_status))
 
     def _reaped(self, pid: int, status: int) -> None:
         if pid == self._guardian.pid:
@@ -298,9 +305,11 @@ class Children:
         return roots | self._orphaned_of(service) | self._rests.get(service, {})
 
     def _orphaned(self) -> list[int]:
-        """Return the pids of descendants whose parents have exited. The list is empty if this is not Linux.
+        """Return the pids of descendants whose parents have exited.
 
-        On Linux, these descendants have become children of this process.
+        The list is empty on other systems than Linux.
+
+        On Linux, such a descendant becomes a child of this process, which is a subreaper.
         """
         if sys.platform != "linux":
             return []
@@ -346,7 +355,7 @@ def _children_of(pid: int) -> list[int]:
 def _writes(pid: int, log: str) -> bool:
     """Return whether a process has the log file of a service open as its output.
 
-    The open file identifies PostgreSQL's processes, which overwrite their environment with the title of the
+    This identifies the processes of PostgreSQL, which overwrite their environment with the title of the
     process.
     """
     try:

@@ -1,11 +1,12 @@
 """An archive in the user's cache with the compiled code of the modules that a supervisor imports.
 
-A start of a supervisor imports 140 modules. For each of them, Python searches several folders, opens a file
-and compares it with the source. With the archive, one file is read, which saves a fifth of the processor time
-of the imports. The archive contains path, size and modification time of each source, and is not used if one
-of them has changed. When a supervisor without a usable archive has ended its services, it writes a new one.
+A supervisor imports 140 modules at its start. For each module, Python searches several folders, opens the
+file with the compiled code and compares this file with the source. With the archive, Python reads only one
+file, which saves a fifth of the processor time of the imports. The archive contains the path, size and
+modification time of each source; if a source has changed, the archive is not used. A supervisor without a
+usable archive writes a new archive after it has stopped its services.
 
-This module is imported before all others, so it imports as little as possible.
+This module is imported before all other modules, so it imports as little as possible.
 """
 
 from __future__ import annotations
@@ -24,25 +25,29 @@ if TYPE_CHECKING:
 else:
     Loader = object
 
-#: the bytes before the code in a file with the compiled code of a module; the size and the modification time
-#: of the source are the last two of four numbers. Source: PEP 552
+#: the length in bytes of the header of a file with the compiled code of a module. The header consists of four
+#: numbers; the last two are the modification time and the size of the source. Source: PEP 552
 _HEADER = 16
-#: the beginning of an archive: another Python may have other instructions
+#: the first bytes of an archive: the code in the archive is valid for this version of Python only
 _VERSION = sys.version.encode() + b"\n"
-#: the number of archives that are kept: each environment with pytest-infra has one, of 2 MB
-KEPT = 5
-#: a module: whether it is a package, the path, modification time (ns) and size of its source, and the start
-#: and end of its code
+#: the number of archives that are not removed: each Python environment with pytest-infra has an archive of 2
+#: MB
+ARCHIVE_LIMIT = 5
+#: one module: whether it is a package; the path, modification time (ns) and size of its source; and the
+#: offsets at which its code begins and ends
 _Entry = tuple[bool, str, int, int, int, int]
 
 
 class Archive(Loader):
-    """The modules of an archive, for `sys.meta_path`; empty if the archive cannot be used."""
+    """A finder and loader for `sys.meta_path` that imports the modules of an archive.
+
+    If the archive cannot be used, the finder contains no modules.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._index: dict[str, _Entry] = {}
-        #: the descriptor of the file, and the place at which the code of the first module begins
+        #: the descriptor of the file, and the offset at which the code of the first module begins
         self._file, self._start = -1, 0
         try:
             self._read()
@@ -70,7 +75,7 @@ class Archive(Loader):
     def find_spec(
         self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return how to import a module of the archive; None for other modules."""
+        """Return the import specification of a module of the archive; None for other modules."""
         if (entry := self._index.get(name)) is None:
             return None
         is_package, path, *_ = entry
@@ -81,7 +86,10 @@ class Archive(Loader):
         return spec
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """Let Python create the module, as the interface of loaders requires."""
+        """Return None, so that Python creates the module.
+
+        Source: Python documentation, `importlib.abc.Loader`.
+        """
 
     def exec_module(self, module: ModuleType) -> None:
         """Execute the code of a module."""
@@ -106,13 +114,16 @@ def use(path: str) -> None:
 
 
 def finish() -> None:
-    """End the use of the archive after the imports of a process."""
+    """Close the archive at the end of the start; later imports in this process read the usual files."""
     for archive in _archives():
         archive.close()
 
 
 def renew() -> None:
-    """Write the archive of this process if it was not usable. An `OSError` is ignored: it is only a cache."""
+    """Write a new archive if the archive of this process was not usable.
+
+    An `OSError` is ignored, because a supervisor can start without an archive.
+    """
     for archive in _archives():
         if not archive.is_usable:
             try:
@@ -128,12 +139,14 @@ def _archives() -> list[Archive]:
 def write(path: str) -> None:
     """Write an archive with all modules that this process has imported from source files.
 
-    Raises `OSError`.
+    Raises `OSError` if the file cannot be written.
     """
     index: dict[str, _Entry] = {}
     code = bytearray()
     for name, module in tuple(sys.modules.items()):
-        spec = getattr(module, "__spec__", None)  # None prevents the import of a module
+        spec = getattr(
+            module, "__spec__", None
+        )  # `sys.modules` contains None for modules that must not be imported
         if spec is None or type(spec.loader) is not SourceFileLoader or name.startswith("__"):
             continue
         if compiled := _compiled(spec):
@@ -141,20 +154,28 @@ def write(path: str) -> None:
             is_package = spec.submodule_search_locations is not None
             start = len(code)
             code += compiled
-            place = start, len(code)
-            index[name] = (is_package, spec.origin, source.st_mtime_ns, source.st_size, *place)
+            index[name] = (
+                is_package,
+                spec.origin,
+                source.st_mtime_ns,
+                source.st_size,
+                start,
+                len(code),
+            )
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    new = f"{path}.{os.getpid()}"
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    temporary = f"{path}.{os.getpid()}"
+    descriptor = os.open(
+        temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+    )
     with open(descriptor, "wb") as file:
         file.write(_VERSION + marshal.dumps(index) + code)
-    os.replace(new, path)
+    os.replace(temporary, path)
     _remove_old(os.path.dirname(path))
 
 
 def _compiled(spec: ModuleSpec) -> bytes:
-    """Return the compiled code of a module; empty if it is missing, or not of the present source."""
-    from importlib.util import MAGIC_NUMBER  # imported here, because it needs further modules
+    """Return the compiled code of a module; empty if the code is missing or older than the source."""
+    from importlib.util import MAGIC_NUMBER  # imported here, because `importlib.util` imports further modules
 
     try:
         source = os.stat(str(spec.origin))
@@ -162,13 +183,13 @@ def _compiled(spec: ModuleSpec) -> bytes:
             content = file.read()
     except OSError:
         return b""
-    words = [int.from_bytes(content[at : at + 4], "little") for at in range(4, _HEADER, 4)]
-    expected = [0, int(source.st_mtime) & 0xFFFFFFFF, source.st_size & 0xFFFFFFFF]
-    return content[_HEADER:] if content.startswith(MAGIC_NUMBER) and words == expected else b""
+    numbers = [int.from_bytes(content[offset : offset + 4], "little") for offset in range(4, _HEADER, 4)]
+    expected_numbers = [0, int(source.st_mtime) & 0xFFFFFFFF, source.st_size & 0xFFFFFFFF]
+    return content[_HEADER:] if content.startswith(MAGIC_NUMBER) and numbers == expected_numbers else b""
 
 
 def _remove_old(folder: str) -> None:
-    """Remove all files in a folder except the newest."""
-    files = sorted(os.scandir(folder), key=lambda entry: entry.stat().st_mtime, reverse=True)
-    for entry in files[KEPT:]:
+    """Remove all files in a folder except the newest `ARCHIVE_LIMIT` files."""
+    newest_first = sorted(os.scandir(folder), key=lambda entry: entry.stat().st_mtime, reverse=True)
+    for entry in newest_first[ARCHIVE_LIMIT:]:
         os.unlink(entry.path)

@@ -12,7 +12,7 @@ from infra_runtime.supervisor.guardian_process import Guardian
 
 
 class ContainerRemoval:
-    """The removals of containers that run at the moment, and the containers that could not be removed."""
+    """Removes containers, and stores for which services the removal has failed."""
 
     def __init__(self, children: Children, guardian: Guardian, token: str) -> None:
         self._children, self._guardian, self._token = children, guardian, token
@@ -20,9 +20,9 @@ class ContainerRemoval:
         self._failed: set[str] = set()
 
     def watch(self, bound: Bound) -> None:
-        """Report the container engine of a service that starts to the guardian.
+        """Send the path of the container engine of a service to the guardian, before the service starts.
 
-        If the supervisor exits unexpectedly, the guardian removes the containers of this engine.
+        If the supervisor exits unexpectedly, the guardian removes the stack's containers of this engine.
         """
         if bound.engine:
             self._guardian.watch_engine(bound.engine)
@@ -30,8 +30,9 @@ class ContainerRemoval:
     def start(self, bound: Bound | None, log: str, done: Callable[[], None]) -> None:
         """Remove the containers of a service whose processes have exited, and then call `done`.
 
-        `bound` is None if the service was not prepared. If the service has no container, the event loop calls
-        `done` in its next iteration. `log` is the path of the file for the messages of the container engine.
+        `bound` is None if the service was not prepared. If no container runs the service, the event loop
+        calls `done` in its next iteration. `log` is the path of the file for the messages of the container
+        engine.
         """
         if bound is None or not bound.engine:
             asyncio.get_running_loop().call_soon(done)
@@ -42,7 +43,8 @@ class ContainerRemoval:
     async def _remove(self, name: str, engine: str, log: str, done: Callable[[], None]) -> None:
         command = containers.removing_process(engine, self._token, name)
         try:
-            # The process does not belong to the service, whose processes can be killed at any time.
+            # The process is assigned to no service, because the processes of a service can be killed at any
+            # time.
             status = await self._children.run("", command, cwd="/", log=log)
         except OSError:
             status = -1
@@ -53,7 +55,7 @@ class ContainerRemoval:
         done()
 
     async def finish(self, service: str) -> None:
-        """Wait until no removal for a service runs, because its next container has the same name."""
+        """Wait until the removal of a service's container has ended: the next container has the same name."""
         if task := self._tasks.get(service):
             await asyncio.wait([task])
 

@@ -1,6 +1,7 @@
 """The control socket: JSON-RPC 2.0 with one message per line, for processes of this user and of root.
 
-Source: JSON-RPC 2.0 specification. The error code 1 is an addition; its `data` is an `InfraError`.
+An error with the code 1, which the specification does not define, contains an `InfraError` in its field
+`data`. Source: JSON-RPC 2.0 specification.
 """
 
 from __future__ import annotations
@@ -21,35 +22,35 @@ from infra_runtime.message import MessageError
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND = -32700, -32600, -32601
 INVALID_PARAMS, INTERNAL, OURS = -32602, -32603, 1
-#: the greatest length of a line in bytes; a plan with thousands of services has a few megabytes
+#: the greatest length of a line in bytes; the line with a plan of thousands of services has a few megabytes
 LONGEST_LINE = 64 << 20
 
 
 class Connection:
-    """The connection of one client."""
+    """The supervisor's connection to one client."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
         self._closing: list[Callable[[], None]] = []
         self._gone = False
 
-    def at_end(self, act: Callable[[], None]) -> None:
-        """Call `act` when the connection is closed for any reason; at once if it is already closed."""
+    def at_end(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the connection closes for any reason; at once if it is already closed."""
         if self._gone:
-            act()
+            callback()
         else:
-            self._closing.append(act)
+            self._closing.append(callback)
 
     def end(self) -> None:
-        """Call the functions that were registered with `at_end`, after the connection was closed."""
+        """Call the functions that were registered with `at_end`; the caller has closed the connection."""
         self._gone = True
-        for act in self._closing:
-            act()
+        for callback in self._closing:
+            callback()
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message to the client; do nothing if the client has disconnected.
+        """Send a message to the client; do nothing if the connection is closed.
 
-        A client that does not read its messages is disconnected.
+        If more than `LONGEST_LINE` bytes are not yet read by the client, the connection is closed instead.
         """
         if self._writer.transport.get_write_buffer_size() > LONGEST_LINE:
             self._writer.transport.abort()
@@ -61,12 +62,13 @@ class Connection:
         self.send({"jsonrpc": "2.0", "method": method, "params": params})
 
 
-#: a function from a connection and the parameters of a request (JSON data) to the answer (JSON data)
+#: a function that handles a request: its arguments are the connection and the parameters (JSON data) of the
+#: request, its result is the answer (JSON data)
 Handler: TypeAlias = Callable[[Connection, Mapping[str, object]], Awaitable[object]]
 
 
 class Control:
-    """The server of the control socket; `handlers` contains a function for each method."""
+    """The server of the control socket; `handlers` is a mapping from the name of a method to its function."""
 
     def __init__(self, path: str, handlers: Mapping[str, Handler]) -> None:
         self.path = path
@@ -74,7 +76,8 @@ class Control:
         self._server: asyncio.Server | None = None
         self._inode = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        #: serves the client that has started the supervisor; the loop has only a weak reference to a task
+        #: the task for the client that has started the supervisor; the event loop has only a weak reference
+        #: to a task
         self._adopted: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -85,13 +88,13 @@ class Control:
         ownership.make_private_folder(os.path.dirname(self.path))
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | getattr(socket, "SOCK_CLOEXEC", 0))
         listener.setblocking(False)
-        fresh = self.path + ".new"
-        if os.path.lexists(fresh):
-            os.unlink(fresh)
-        listener.bind(fresh)
-        os.chmod(fresh, 0o600)
+        temporary = self.path + ".new"
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+        listener.bind(temporary)
+        os.chmod(temporary, 0o600)
         listener.listen(128)
-        os.rename(fresh, self.path)
+        os.rename(temporary, self.path)
         self._inode = os.stat(self.path).st_ino
         self._server = await asyncio.start_server(self._serve, sock=listener, limit=LONGEST_LINE)
 
@@ -122,7 +125,10 @@ class Control:
             return False
 
     def adopt(self, connected: socket.socket, received: bytes) -> None:
-        """Serve a client that is connected by another socket; `received` has been read from this socket."""
+        """Serve a client on a connected socket.
+
+        `received` contains the bytes that were already read from it.
+        """
         self._adopted = asyncio.create_task(self._serve_adopted(connected, received))
 
     async def _serve_adopted(self, connected: socket.socket, received: bytes) -> None:
@@ -145,15 +151,15 @@ class Control:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         except (ConnectionError, ValueError, asyncio.CancelledError):
-            pass  # the client has disconnected, or has sent a line that is longer than any request
+            pass  # the client has disconnected, or has sent a line longer than `LONGEST_LINE`
         finally:
             connection.end()
             writer.close()
 
     async def _answer(self, connection: Connection, line: bytes) -> None:
-        """Handle one line of a client.
+        """Handle a line that a client has sent.
 
-        A request with an `id` gets an answer, also after an internal error.
+        The answer to a request with an `id` is sent even after an internal error.
         """
         try:
             request = json.loads(line)
@@ -163,7 +169,8 @@ class Control:
         number = request.get("id") if isinstance(request, dict) else None
         if not _is_request(request):
             answer = _error(
-                INVALID_REQUEST, "not a request: a request has a `method`, and its `params` are an object"
+                INVALID_REQUEST,
+                "not a request: a request is an object with a string `method` and an object `params`",
             )
         else:
             answer = await self._call(connection, request["method"], request.get("params") or {})
@@ -173,7 +180,7 @@ class Control:
 
     async def _call(self, connection: Connection, name: str, params: Mapping[str, object]) -> dict[str, Any]:
         if (handler := self._handlers.get(name)) is None:
-            return _error(METHOD_NOT_FOUND, f"no method {name!r}")
+            return _error(METHOD_NOT_FOUND, f"the method {name!r} does not exist")
         try:
             return await _outcome(handler, connection, params)
         except Exception as bug:  # noqa: BLE001 - the client gets an answer, and the log has the traceback
@@ -189,7 +196,7 @@ async def _outcome(handler: Handler, connection: Connection, params: Mapping[str
         answer = _error(OURS, str(failure), data=failure.to_json())
     except MessageError as error:
         answer = _error(INVALID_PARAMS, str(error))
-    json.dumps(answer)  # an answer that is not JSON data is an error of the handler
+    json.dumps(answer)  # raises an exception if the handler's result is not JSON data
     return answer
 
 
@@ -199,5 +206,5 @@ def _is_request(data: object) -> bool:
     return isinstance(data.get("method"), str) and isinstance(data.get("params") or {}, dict)
 
 
-def _error(code: int, message: str, **more: object) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message, **more}}
+def _error(code: int, message: str, **fields: object) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, **fields}}

@@ -18,20 +18,20 @@ _COROUTINE = 0x80
 
 
 class _Deferred(ModuleType):
-    """A placeholder for a module; it imports the real module when an attribute is read that it lacks."""
+    """A placeholder for a module. The read of an attribute that is not set imports the real module."""
 
     def __getattr__(self, name: str) -> object:
-        if name.startswith("__"):  # the import system reads such names
+        if name.startswith("__"):  # the import system reads these attributes of every module
             raise AttributeError(name)
         return getattr(_imported(self.__name__), name)
 
 
 def defer() -> None:
-    """Register the modules in `sys.modules`; this process has not imported them yet."""
+    """Add a placeholder to `sys.modules` for each deferred module, before this process imports the module."""
     __import__("concurrent")
     sha = __import__("_sha2" if sys.version_info >= (3, 12) else "_sha256")
     constants = ("FIRST_COMPLETED", "FIRST_EXCEPTION", "ALL_COMPLETED")
-    #: name → the attributes that asyncio and dataclasses read at each start
+    #: name of a module → the attributes that asyncio and dataclasses read at each start
     attributes: dict[str, dict[str, object]] = {
         "concurrent.futures": dict(zip(constants, constants, strict=True)),
         "asyncio.sslproto": {},
@@ -50,13 +50,16 @@ def defer() -> None:
 
 
 class _Logger:
-    """A logger of the module `logging`, which is imported when an attribute is read."""
+    """A placeholder for a logger.
+
+    The read of an attribute imports `logging` and returns the real attribute.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def debug(self, *arguments: Any) -> None:
-        """Write a message, unless nothing can have changed the level of the logger."""
+        """Log a message if `logging` was imported; without this import, the level excludes debug messages."""
         if not isinstance(sys.modules.get("logging"), _Deferred):
             vars(_imported("logging"))["getLogger"](self._name).debug(*arguments)
 
@@ -65,19 +68,19 @@ class _Logger:
 
 
 def _extract_stack(*arguments: Any) -> object:
-    """Import the module `traceback`, and call its function, which asyncio calls in its debug mode."""
+    """Import `traceback` and call its function `extract_stack`, which asyncio needs in its debug mode."""
     return vars(_imported("traceback"))["extract_stack"](*arguments)
 
 
 def _get_annotations(owner: object, **options: Any) -> object:
-    """Return the annotations of a class; import the module `inspect` for anything else."""
+    """Return the annotations of a class; for other objects, import `inspect` and call its function."""
     if isinstance(owner, type) and not options:
         return {**vars(owner).get("__annotations__", {})}
     return vars(_imported("inspect"))["get_annotations"](owner, **options)
 
 
 def _imported(name: str) -> ModuleType:
-    """Import the real module in place of a deferred module, unless it was imported already."""
+    """Return the real module with this name; import it if `sys.modules` contains its placeholder."""
     if isinstance(sys.modules.get(name), _Deferred):
         del sys.modules[name]
         __import__(name)
@@ -85,6 +88,6 @@ def _imported(name: str) -> ModuleType:
 
 
 def _is_coroutine_function(function: object) -> bool:
-    """Return whether calling a function or a method returns a coroutine, like the function of `inspect`."""
+    """Return whether a call of a function or method returns a coroutine; a copy of `inspect`'s function."""
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     return code is not None and bool(code.co_flags & _COROUTINE)

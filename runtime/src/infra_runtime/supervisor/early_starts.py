@@ -1,9 +1,9 @@
 """Services that start while the supervisor imports asyncio and most of its modules.
 
-In tests, the client passes its plan to a new supervisor, which starts each service that needs no other
-service. If the preparation of a service takes long, because it copies a seed or runs a command, the
-supervisor forks a process that prepares the service and then executes the command of the service. If an early
-start fails, the service is prepared and started as if there had been no early start.
+In tests, the client sends its plan with its first request to a new supervisor. The supervisor starts services
+that need no other service. If the preparation of a service takes long, because it copies a seed or runs a
+command, the supervisor forks a process that prepares the service and then executes the command of the
+service. If an early start fails, the supervisor later prepares and starts the service as usual.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from infra_runtime.supervisor.guardian_process import Guardian
 from infra_runtime.supervisor.spawn import environment_of, spawn
 from infra_runtime.supervisor.steps import StepError, run_step
 
-#: what the process writes before it executes the command, and after an error of this execution
+#: the byte that the process writes before it executes the command, and the byte that it writes if this fails
 EXECUTES, FAILED = b"+", b"-"
 #: seconds to wait for the client's copy of a seed; a paused client does not continue the copy
 COPY_SECONDS = 5.0
@@ -51,13 +51,13 @@ class EarlyStart(Record):
     pid: int
     #: the start time of the process
     started: str
-    #: the descriptor from which `EXECUTES` can be read; its end comes when the preparation has ended. None:
-    #: the preparation had ended before the process was started
+    #: the descriptor of a pipe from which `EXECUTES` can be read when the preparation is complete; the pipe
+    #: closes when the command is executed. None: the preparation was complete before the process started
     progress: int | None
 
 
 class Stage(Record):
-    """What all early starts of a supervisor need."""
+    """The objects of a supervisor that all its early starts use."""
 
     paths: Paths
     environment: str
@@ -65,17 +65,16 @@ class Stage(Record):
     guardian: Guardian
     journal: Journal
     ports: Ports
-    #: the folder with the copies of seeds that the client makes; empty if there is none
+    #: the folder to which the client copies seeds; empty without such a folder
     copies: str
-    #: moves this process to the control group, which the processes of the services inherit
+    #: the thread that moves this process to the control group; processes that start later inherit the group
     entering: Thread
 
 
 def start(line: bytes, stage: Stage) -> dict[str, EarlyStart]:
-    """Start the services of a client that can start early; return a mapping from service to `EarlyStart`.
+    """Start the services of a client's plan that can start early; return a mapping from name to `EarlyStart`.
 
-    `line` is the client's request `hello`. If an early start is not possible, the mapping does not contain
-    the service.
+    `line` is the client's request `hello`. A service whose early start fails is not in the mapping.
     """
     try:
         hello = decode(Hello, json.loads(line)["params"])
@@ -85,7 +84,7 @@ def start(line: bytes, stage: Stage) -> dict[str, EarlyStart]:
         ports = sum(len(spec.ports) for spec in request.services)
         requirements.check_files(len(request.services), ports)
     except (SupervisorError, KeyError, TypeError, ValueError):
-        return {}  # the same request fails with an error for the client
+        return {}  # the supervisor later answers the client's request with an error
     scope = make_scope(request, stage.paths, stage.environment, stage.token)
     starts: dict[str, EarlyStart] = {}
     for spec, seeds in early_choice.chosen(request, stage.paths.seeds()):
@@ -97,14 +96,14 @@ def start(line: bytes, stage: Stage) -> dict[str, EarlyStart]:
 def _enters_namespace(spec: ServiceSpec) -> bool:
     """Return whether the process of a service enters a user namespace before the preparation.
 
-    If this fails, the early start fails, and the usual preparation gives the folders to another user. A check
-    in advance would take 6 ms.
+    If the kernel refuses this, the early start fails, and the usual preparation changes the owner of the
+    folders instead. A check in advance would take 6 ms.
     """
     return spec.refuses_root and os.geteuid() == 0
 
 
 def _start(spec: ServiceSpec, scope: Scope, seeds: Sequence[str], stage: Stage) -> EarlyStart:
-    """Start a service. Raises `OSError`, and another error of the steps."""
+    """Start a service early. Raises `OSError`, `ValueError`, `PortError`, `StepError` or `BindingError`."""
     name, paths = spec.name, stage.paths
     ports = stage.ports.take_all(name, spec.ports, spec.ports_may_vary)
     bound = Bound(spec, paths.service_data(name), paths.service_run(name), ports)
@@ -127,7 +126,7 @@ def _start(spec: ServiceSpec, scope: Scope, seeds: Sequence[str], stage: Stage) 
 
 def _spawn(preparation: Preparation, stage: Stage) -> tuple[int, str]:
     """Prepare a service, and execute its command in a new process; return the pid and start time."""
-    import subprocess  # imported here, because it takes 4 ms, in which the services with forks already start
+    import subprocess  # imported here: the import takes 4 ms, and services that are forked start before it
 
     bound = preparation.bound
     preparation.prepare()
@@ -149,9 +148,9 @@ def _spawn(preparation: Preparation, stage: Stage) -> tuple[int, str]:
 
 
 def _fork(preparation: Preparation, stage: Stage) -> tuple[int, str, int]:
-    """Fork the process of a service; it begins when the guardian and the journal have its pid.
+    """Fork the process of a service; the process waits until the guardian and the journal have its pid.
 
-    Return the pid, the start time, and the descriptor with the progress.
+    Return the pid, the start time, and the descriptor from which the progress can be read.
     """
     begin, recorded = os.pipe()
     progress, report = os.pipe()
@@ -171,22 +170,26 @@ def _record(bound: Bound, pid: int, started: str, stage: Stage) -> None:
 
 
 class Preparation(Record):
-    """The preparation of a service, in the supervisor or in a process that then executes the command."""
+    """The preparation of a service that starts early.
+
+    It runs in the supervisor, or in a new process that then executes the command of the service.
+    """
 
     bound: Bound
     scope: Scope
     #: the folders of the seeds, in the order of the steps
     seeds: Sequence[str]
-    #: the folder with the client's copies of seeds; empty if there is none
+    #: the folder to which the client copies seeds; empty without such a folder
     copies: str
-    #: the environment variables of the service's processes, without those in its spec
+    #: the environment variables that the supervisor sets for the service, without the variables in the spec
     variables: Mapping[str, str]
     log: str
 
     def run(self, begin: int, report: int) -> int:
-        """Prepare the service and execute its command; return only after an error, with an exit status.
+        """Prepare the service and execute its command.
 
-        The preparation begins when a byte can be read from `begin`; the progress is written to `report`.
+        If this fails, return the exit status for this process. The preparation begins when a byte can be read
+        from the descriptor `begin`; the progress is written to the descriptor `report`.
         """
         os.setsid()
         if not os.read(begin, 1):
@@ -199,7 +202,7 @@ class Preparation(Record):
                 privileges.enter_user_namespace()
             self.prepare()
             bind_process(self.bound, self.scope, {})
-            # After the supervisor's exit, this write fails, so that the command is not executed.
+            # If the supervisor has exited, this write fails, and the command is not executed.
             os.write(report, EXECUTES)
         except (OSError, StepError, BindingError, ValueError):
             return 1  # the supervisor prepares the service again, and reports the error
@@ -210,7 +213,7 @@ class Preparation(Record):
         return 1
 
     def prepare(self) -> None:
-        """Run the steps of the preparation. Raises `StepError`, `BindingError`, and `OSError`."""
+        """Run the steps of the preparation. Raises `StepError`, `BindingError`, `OSError` or `ValueError`."""
         bound = self.bound
         for folder in (bound.data, bound.run):
             os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -228,15 +231,16 @@ class Preparation(Record):
                 run_step(step, lookup)
 
     def _fill(self, tree: str) -> None:
-        """Move the client's copy of a seed to the data folder, or copy the seed. Raises `StepError`.
+        """Move the client's copy of a seed to the data folder, or copy the seed if the client has no copy.
 
-        After `COPY_SECONDS`, SIGALRM ends this process; the early start fails.
+        Raises `StepError` if the copy fails. If the client does not complete its copy in `COPY_SECONDS`,
+        SIGALRM ends this process, and the early start fails.
         """
         copy = f"{self.copies}/{os.path.basename(tree)}"
         with contextlib.suppress(OSError):  # the copy is missing, or another service has taken it
             signal.setitimer(signal.ITIMER_REAL, COPY_SECONDS)
             try:
-                # The client holds this lock until it has made the copy.
+                # The client holds this lock until its copy is complete.
                 lock = file_lock.acquire(f"{copy}.lock", create=False, wait=True) if self.copies else None
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
@@ -248,9 +252,9 @@ class Preparation(Record):
             raise StepError(problem)
 
     def _execute(self, command: Sequence[str], env: Mapping[str, str], cwd: str) -> int:
-        """Replace this process by a program. Raises `OSError`."""
-        # Python ignores these signals, and a program would inherit that.
+        """Replace this process by a program. Raises `OSError` if the program cannot be executed."""
+        # Python ignores these signals, and a program inherits which signals are ignored.
         for number in (signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         os.chdir(cwd)
-        os.execvpe(command[0], list(command), {**self.variables, **env})  # noqa: S606 - no shell is wanted
+        os.execvpe(command[0], list(command), {**self.variables, **env})  # noqa: S606 - runs without a shell

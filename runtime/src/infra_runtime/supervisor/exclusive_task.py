@@ -1,4 +1,4 @@
-"""Asyncio tasks that run one after another, and are cancelled when the stack stops."""
+"""A queue of coroutines that run one after another and are cancelled when the stack stops."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class ExclusiveTask:
-    """A queue of coroutines, of which at most one runs at a time."""
+    """A queue of coroutines; at most one coroutine of the queue runs at a time."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
@@ -36,7 +36,7 @@ class ExclusiveTask:
         return task.result()
 
     async def close(self) -> None:
-        """Cancel all coroutines of the queue, and wait until the running coroutine has ended."""
+        """Cancel the running and all later coroutines; wait until the running coroutine has ended."""
         self._closed = True
         if self._task is not None:
             self._task.cancel()

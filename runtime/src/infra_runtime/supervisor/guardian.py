@@ -21,18 +21,18 @@ from infra_runtime.host import cgroup, disk, processes
 def main(pipe: int, token: str, ports: str, *folders: str) -> None:
     """Run the guardian: read the pipe to its end, then kill the recorded processes and remove the files.
 
-    `ports` is the folder with the lock files of the ports, of which the unlocked ones are removed; `folders`
-    are the folders to remove.
+    `ports` is the folder with the lock files of the ports; the guardian removes all lock files that no
+    process holds. `folders` are the paths of the folders to remove.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     _set_name("infra-guardian")  # so that `pkill python` does not match the guardian
-    cgroup.leave(token)  # a guardian that the supervisor starts later is in the supervisor's group
+    cgroup.leave(token)  # a guardian that replaces a killed guardian starts in the stack's control group
     roots: dict[int, str] = {}
     engines: set[str] = set()
-    rest = b""
+    incomplete_line = b""
     while block := os.read(pipe, 65536):
-        *lines, rest = (rest + block).split(b"\n")
+        *lines, incomplete_line = (incomplete_line + block).split(b"\n")
         for line in lines:
             if line.startswith(b"+"):
                 pid, _, start = line[1:].partition(b" ")
@@ -43,7 +43,7 @@ def main(pipe: int, token: str, ports: str, *folders: str) -> None:
                 roots.pop(int(line[1:]), None)
     processes.end(roots, token)
     if engines:
-        from infra_runtime.host import containers  # imported here, because it needs memory and is rarely used
+        from infra_runtime.host import containers  # imported here: the module needs memory and is rarely used
 
         for engine in engines:
             containers.remove(engine, token)
@@ -52,8 +52,8 @@ def main(pipe: int, token: str, ports: str, *folders: str) -> None:
         try:
             disk.remove(folder)
         except OSError:
-            continue  # after an error, the next folders are removed nevertheless
-    from infra_runtime.host import file_lock  # imported here, because it needs memory and is rarely used
+            continue  # the remaining folders are removed in spite of the error
+    from infra_runtime.host import file_lock  # imported here: the module needs memory and is rarely used
 
     file_lock.remove_free(ports)
 

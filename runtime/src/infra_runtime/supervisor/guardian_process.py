@@ -12,18 +12,20 @@ from infra_runtime.supervisor import guardian
 
 
 class Guardian:
-    """The connection of the supervisor to its guardian, a pipe.
+    """The process of the guardian, and the supervisor's pipe to this process.
 
-    A guardian that was killed is started again.
+    If the guardian was killed, the supervisor starts a new guardian.
     """
 
     def __init__(self, token: str, locks: Sequence[int], ports: str, folders: Sequence[str]) -> None:
         self._token = token
-        #: the folder with the lock files of the ports, of which the guardian removes those that are free
+        #: the folder with the lock files of the ports; the guardian removes the lock files that no process
+        #: holds
         self._ports = ports
-        #: the lock of the data directory, and further locks that the guardian also holds
+        #: the descriptors of the lock files that the guardian also holds; the first is the lock of the data
+        #: directory
         self._locks = tuple(locks)
-        #: the folders that the guardian removes after the supervisor's exit
+        #: the folders that the guardian removes if the supervisor exits unexpectedly
         self._folders = folders
         #: pid → start time of the running processes
         self._records: dict[int, str] = {}
@@ -63,7 +65,7 @@ class Guardian:
         self._send(f"+{pid} {start}\n")
 
     def watch_engine(self, engine: str) -> None:
-        """Send the path of a container engine that runs a service, so that its containers are removed."""
+        """Send the path of a container engine to the guardian, so that it can remove the containers."""
         if engine not in self._engines:
             self._engines.add(engine)
             self._send(f"@{engine}\n")
@@ -80,7 +82,7 @@ class Guardian:
         self.close()
 
     def close(self) -> None:
-        """Close the pipe; the guardian then kills the recorded processes and exits."""
+        """Close the pipe; if the guardian still runs, it kills the recorded processes and exits."""
         os.close(self._pipe)
         self._pipe = -1
 

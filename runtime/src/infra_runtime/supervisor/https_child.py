@@ -15,27 +15,27 @@ from infra_runtime.supervisor.probes import HTTPS_PROBE, attempt, interval
 
 
 def main() -> None:
-    """Send the request of an HTTPS probe.
+    """Run an HTTPS probe; the arguments are the host, the port and the path of a file.
 
-    Exit with 0 if it succeeds, else with 1 and the reason in a file.
+    If the service is not ready, write the reason to the file and exit with 1.
     """
-    host, port, answer = sys.argv[1:]
+    host, port, reason_path = sys.argv[1:]
     probe = decode(json.loads(os.environ[HTTPS_PROBE]), TYPES)
     reason = asyncio.run(ready(probe, host, int(port)))
     if reason is not None:
-        with open(answer, "w", encoding="utf-8") as file:
+        with open(reason_path, "w", encoding="utf-8") as file:
             file.write(reason)
         sys.exit(1)
 
 
 async def ready(probe: HttpProbe, host: str, port: int) -> str | None:
-    """Send the request until the service is ready or `PATIENCE` seconds are over.
+    """Send the request until the service is ready, for at most `PATIENCE` seconds.
 
-    Return None if the service is ready, else the reason from the last request.
+    Return None if the service is ready, else the reason why the last request failed.
     """
-    began = time.monotonic()
+    start = time.monotonic()
     while (reason := await _once(probe, host, port)) is not None:
-        waited = time.monotonic() - began
+        waited = time.monotonic() - start
         if waited > PATIENCE:
             return reason
         await asyncio.sleep(interval(waited))
@@ -44,7 +44,9 @@ async def ready(probe: HttpProbe, host: str, port: int) -> str | None:
 
 async def _once(probe: HttpProbe, host: str, port: int) -> str | None:
     try:
-        context = _context(probe.ca)  # for each attempt, because the server may write the file at its start
+        context = _context(
+            probe.ca
+        )  # read again at each attempt: the server may create the file at its start
     except OSError as error:
         return f"{probe.ca}: {error.strerror or error}"
     return await attempt(probe, host, port, context)

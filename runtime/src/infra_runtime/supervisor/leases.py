@@ -1,4 +1,4 @@
-"""Leases: the stack runs until the last lease ends, or longer after a client's request `stay`."""
+"""Leases: a stack runs until its last lease ends, or longer if a client has sent the request `stay`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Callable
 from infra_runtime.host import processes
 from infra_runtime.supervisor.control import Connection
 
-#: seconds that a supervisor without any lease waits for its first one, if the process that started it runs
+#: seconds that a new supervisor waits for its first lease, while the process that started it runs
 FIRST_LEASE = 10.0
-#: seconds between two checks whether this process runs
+#: seconds between two checks whether the process that started the supervisor runs
 LAUNCHER_INTERVAL = 0.25
 
 
 class Leases:
-    """The open connections that hold a lease. The function `end` is called when no lease is left.
+    """The open connections that hold a lease. When the last lease ends, the function `end` is called.
 
-    `launcher` is the pid of the process that started the supervisor. Normally, this process takes the first
-    lease. If it exits before it has taken a lease, `end` is called.
+    `launcher` is the pid of the process that started the supervisor, which normally takes the first lease. If
+    this process exits while no client has a lease, `end` is called, too.
     """
 
     def __init__(self, end: Callable[[], object], launcher: int) -> None:

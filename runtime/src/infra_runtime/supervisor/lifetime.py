@@ -1,4 +1,4 @@
-"""Run the event loop of a supervisor until its exit: control socket, shutdown, and removal of its files."""
+"""The event loop of a supervisor: serve the control socket, shut down, and remove the files of the run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from infra_runtime.supervisor.control import Control
 from infra_runtime.supervisor.rpc import Methods
 from infra_runtime.supervisor.supervisor import Supervisor
 
-#: seconds that a start waits for the removal of leftovers; after them, the removal continues in parallel
+#: seconds that a start waits for the removal of leftovers; a longer removal continues in parallel
 REMOVAL_SECONDS = 1.0
 
 
 async def supervise(boot: Boot) -> None:
-    """Run the supervisor until the stack is stopped."""
+    """Run the supervisor until the stack has stopped."""
     paths = boot.paths
     supervisor = Supervisor(boot)
     methods = Methods(supervisor, boot.launcher)
@@ -50,12 +50,12 @@ async def supervise(boot: Boot) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(paths.descendants)
     cgroup.remove(boot.token)
-    boot.guardian.kill()  # last, so that it cleans up when this process is killed before
+    boot.guardian.kill()  # at the end: if this process is killed earlier, the guardian cleans up
     supervisor.journal.close()
 
 
 async def remove_leftovers(supervisor: Supervisor, leftovers: Sequence[str]) -> None:
-    """Remove the folders that interrupted saves, restores and builds of seeds left."""
+    """Remove the remaining folders of interrupted operations on snapshots and seeds."""
     if not leftovers:
         return
     from infra_runtime.supervisor import snapshots

@@ -9,12 +9,12 @@ from infra_runtime.messages import Limits
 from infra_runtime.spec import ServiceSpec
 from infra_runtime.supervisor.machine import PREPARE_SECONDS
 
-#: seconds to kill the processes of a service that remain after its last stop step
+#: the longest time in seconds until the processes that remain after the last stop step are killed
 SWEEP_SECONDS = 5.0
 
 
 def limits(specs: Iterable[ServiceSpec]) -> Limits:
-    """Return the maximum times in which these services start and stop, if they start one after another."""
+    """Return the longest times that the start and the stop of these services can take, one after another."""
     specs = list(specs)
     return Limits(
         start=sum(PREPARE_SECONDS + spec.start_timeout for spec in specs),

@@ -1,8 +1,8 @@
 """The state machine of the supervisor: a pure function from events to effects.
 
-An event is something that has happened to a service (its process has exited), an effect is an action for the
-caller (send a signal). The machine uses no process, no clock and no file: the caller passes the time together
-with each event. The caller carries out the effects in their order, and reports the results as new events.
+An event reports a change of a service, such as the exit of its process. An effect is an action for the
+caller, such as a signal to send. The machine uses no process, clock or file: the caller passes the time with
+each event, carries out the effects in their order, and reports their results as new events.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from infra_runtime.supervisor.state import LIVING, SATISFYING, SETTLED, Effect, 
 PREPARE_SECONDS = 120.0
 #: the number of times that a start can choose new ports before it fails because a port is in use
 REBIND_LIMIT = 5
-#: phases of a need that fail a service instead of letting it wait → their description in the reason
+#: phases that a needed service leaves only after a request, so that the services that need it fail instead of
+#: waiting → the description of the phase in the reason of the failure
 _ENDED = {Phase.FAILED: "failed", Phase.STOPPED: "was stopped", Phase.PAUSED: "is paused"}
 
 
 class Machine:
-    """The states of all services of one stack. Only `handle` changes them."""
+    """The states of all services of one stack. The method `handle` changes the states."""
 
     def __init__(self, specs: Iterable[ServiceSpec] = ()) -> None:
         self.services: dict[str, Service] = {}
@@ -56,7 +57,7 @@ class Machine:
         return list(handler(service, event))
 
     def settled(self, names: Iterable[str]) -> bool:
-        """Return whether all these services have reached a phase that only a request or an exit changes."""
+        """Return whether all these services are in a phase that only a request or an exit changes."""
         return all(self.services[name].phase in SETTLED for name in names)
 
     def closure(self, names: Iterable[str]) -> list[str]:
@@ -83,7 +84,7 @@ class Machine:
             return
         needs = {need: self._phase(need) for need in service.needs}
         missing = [need for need, phase in needs.items() if phase not in SATISFYING]
-        # These needs become ready after a request only, so that waiting for them can have no end.
+        # These needed services become ready only after a new request, so the service does not wait for them.
         ended = [need for need in missing if needs[need] in _ENDED]
         if ended:
             yield from self._fail(service, _missing_need(ended[0], needs[ended[0]]), "needs")
@@ -131,7 +132,7 @@ class Machine:
             yield Effect("probe", service.spec.name)
 
     def _on_spawn_failed(self, service: Service, event: Event) -> Iterator[Effect]:
-        if service.phase in {Phase.STARTING, Phase.READY}:  # ready: it starts at the first connection
+        if service.phase in {Phase.STARTING, Phase.READY}:  # READY: starts at a connection
             yield from self._fail(service, event.detail, "start")
 
     def _on_port_taken(self, service: Service, event: Event) -> Iterator[Effect]:
@@ -146,7 +147,7 @@ class Machine:
             service.rebinds += 1
             yield Effect("record", service.spec.name, "rebinding")
             if service.ready_at is None:
-                # A service that it needs may have exited since it was prepared.
+                # A needed service may have exited since this service was prepared.
                 self._enter(service, Phase.WAITING)
                 yield from self._advance(service)
             else:
@@ -189,10 +190,9 @@ class Machine:
         yield Effect("sweep", name)
 
     def _on_first_exited(self, service: Service, event: Event) -> Iterator[Effect]:
-        """Handle the exit of the first process of a service; if the service is stopping, wait for the others.
+        """Handle the exit of a service's first process while other processes of the service are running.
 
-        The timer of the stop step keeps running: if the other processes are still running when it ends, the
-        next stop step begins.
+        If these processes are still running at the end of the present stop step, the next stop step begins.
         """
         if service.phase is not Phase.STOPPING or service.stop_step == len(service.spec.stop):
             yield from self._on_exited(service, event)
@@ -203,9 +203,9 @@ class Machine:
         yield Effect("signal-rest", service.spec.name, number=step.signal)
 
     def _crash(self, service: Service, event: Event) -> Iterator[Effect]:
-        """Restart a service that has exited, or set it to failed.
+        """Restart a service that has exited, or set its phase to failed.
 
-        It is set to failed if it has crashed too often, or if its restart policy forbids a restart.
+        The phase becomes failed after too many crashes, or if the restart policy forbids a restart.
         """
         text, was_ready = restart.exit_text(event.number), service.ready_at is not None
         if not was_ready and not service.spec.task:
@@ -233,7 +233,7 @@ class Machine:
         yield from self._end_with_error(service, "start")
 
     def _end_with_error(self, service: Service, error: str) -> Iterator[Effect]:
-        """Kill the remaining processes of a failed service; `_on_gone` reports the error after their exit."""
+        """Kill the remaining processes of a failed service; after their exit, `_on_gone` sets the phase."""
         self._enter(service, Phase.STOPPING, service.reason)
         service.error = error
         yield Effect("disarm", service.spec.name)
@@ -250,7 +250,7 @@ class Machine:
         yield Effect("record", service.spec.name, "failed")
 
     def _fail_dependents(self, service: Service) -> Iterator[Effect]:
-        """Set the services that need this failed service, directly or indirectly, to failed."""
+        """Set all waiting services that need this service, directly or indirectly, to failed."""
         queue = deque([service])
         while queue:
             missing = queue.popleft()
@@ -264,7 +264,7 @@ class Machine:
     def _on_timer(self, service: Service, _event: Event) -> Iterator[Effect]:
         name = service.spec.name
         if service.phase is Phase.BACKOFF and service.ready_at is None:
-            # A service that it needs may have exited since it was prepared.
+            # A needed service may have exited since this service was prepared.
             self._enter(service, Phase.WAITING)
             yield from self._advance(service)
         elif service.phase is Phase.BACKOFF:
@@ -274,11 +274,11 @@ class Machine:
             yield from self._fail(service, f"not prepared after {PREPARE_SECONDS:g} s", "start")
         elif service.phase is Phase.STARTING:
             state = "not done" if service.spec.task else "not ready"
-            last = f": {service.reason}" if service.reason else ""
+            last_reason = f": {service.reason}" if service.reason else ""
             yield from self._stop(service)
-            tries = f" ({restart.attempts(service)})" if service.attempts > 1 else ""
+            attempts = f" ({restart.attempts(service)})" if service.attempts > 1 else ""
             timeout = f"{service.spec.start_timeout:g} s"
-            service.error, service.reason = "start", f"{state} after {timeout}{tries}{last}"
+            service.error, service.reason = "start", f"{state} after {timeout}{attempts}{last_reason}"
         elif service.phase is Phase.STOPPING:
             service.stop_step += 1
             yield from self._signal(service)
@@ -364,7 +364,7 @@ class Machine:
         service.ready_at = None
         yield Effect("record", service.spec.name, "stopped")
         if service.wanted and not service.error:
-            # With the services that it needs, which may have been stopped in the meantime.
+            # This also starts the needed services, which may have been stopped in the meantime.
             yield from self._on_wanted(service, event)
         else:
             yield from self._fail_dependents(service)

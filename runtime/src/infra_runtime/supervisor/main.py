@@ -1,4 +1,4 @@
-"""The main function of the supervisor's process: its lock, and the two parts of its start."""
+"""The main function of the supervisor: lock the data directory, start, and run the event loop."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ def main() -> int:
 
     The function `argv.command` builds the command line.
     """
-    data, environment, place, launcher, copies = sys.argv[1:]
+    data, environment, storage, launcher, copies = sys.argv[1:]
     paths = Paths(data)
     descriptor = take_lock(paths)
     if descriptor is None:
         return ALREADY_SUPERVISED
-    # A closed terminal ends the client, and so its lease; the client handles Ctrl-C and requests the stop.
-    # Services would inherit SIG_IGN and lose a stop signal at their start, so the signals have a handler. The
-    # supervisor itself may have inherited SIG_IGN: a background job of a script ignores SIGINT and SIGQUIT.
+    # These signals must not end the supervisor: a closed terminal ends the client and its lease, and at
+    # Ctrl-C the client requests the stop. The signals have a handler instead of SIG_IGN, because services
+    # would inherit SIG_IGN and lose stop signals. The handler also replaces a SIG_IGN that this process has
+    # inherited: a background job of a script ignores SIGINT and SIGQUIT.
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, _do_nothing)
     try:
-        begun = boot.prepared(
+        prepared_boot = boot.prepared(
             paths,
             descriptor,
             int(launcher),
             environment,
-            tmpfs=place == TMPFS,
+            tmpfs=storage == TMPFS,
             copies=copies,
             connection=_connection(),
         )
@@ -50,9 +51,9 @@ def main() -> int:
         from infra_runtime.supervisor.lifetime import supervise
 
         code_archive.finish()
-        gc.freeze()  # the modules are never garbage
+        gc.freeze()  # the garbage collector does not examine the modules again
         gc.enable()
-        asyncio.run(supervise(begun))
+        asyncio.run(supervise(prepared_boot))
         code_archive.renew()
     except DataDirectoryError as error:
         print(f"{error}. {error.hint}", file=sys.stderr)
@@ -65,7 +66,10 @@ def _do_nothing(_number: int, _frame: object) -> None:
 
 
 def _connection() -> int:
-    """Return the descriptor of this process's input, which becomes empty for the processes of services."""
+    """Return a copy of the descriptor 0 (standard input); then open `/dev/null` as the descriptor 0.
+
+    The processes of services inherit the descriptor 0.
+    """
     connection = os.dup(0)
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     os.dup2(null, 0)
@@ -76,7 +80,7 @@ def _connection() -> int:
 def take_lock(paths: Paths) -> int | None:
     """Lock the data directory; return the descriptor of the lock file, or None if another supervisor runs.
 
-    The guardian of a killed supervisor holds the lock until the guardian exits; this function waits for that.
+    After a supervisor was killed, its guardian holds the lock; the function waits until this guardian exits.
     """
     deadline = time.monotonic() + PATIENCE
     while (descriptor := lock.take(paths)) is None:

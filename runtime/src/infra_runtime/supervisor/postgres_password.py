@@ -1,8 +1,10 @@
 """Set the password of a PostgreSQL role through the server's Unix socket, which requires no password.
 
-All stacks of a user copy the same cluster, in which the role has no password; TCP logins fail until the probe
-sets the password. Sources: PostgreSQL documentation, "Message Flow" and "Message Formats"; "CREATE ROLE" for
-the stored form of a password; RFC 5802, section 3, and RFC 7677 for its keys.
+All stacks of a user copy the same PostgreSQL cluster, in which the role has no password. Until the probe sets
+the password, logins over TCP fail.
+
+Sources: PostgreSQL documentation, "Message Flow" and "Message Formats"; "CREATE ROLE" for the text that the
+server stores; RFC 5802, section 3, and RFC 7677 for the keys in this text.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ PROTOCOL_3 = 196608  # Source: PostgreSQL documentation, "Message Formats", Star
 async def set_password(path: str, user: str, password: str, iterations: int) -> str | None:
     """Set the password of a database role that has no password; return None, or the reason of a failure.
 
-    `path` is the server's socket. Only keys that are derived from the password are sent, not the password.
+    `path` is the server's Unix socket. The password itself is not sent, only keys that are derived from it.
 
     Raises `OSError` or `asyncio.IncompleteReadError` when the server closes the connection.
     """
@@ -30,14 +32,14 @@ async def set_password(path: str, user: str, password: str, iterations: int) -> 
         body = b"user\0%b\0database\0postgres\0\0" % user.encode()
         writer.write(struct.pack("!ii", len(body) + 8, PROTOCOL_3) + body)
         name = user.replace("'", "''")
-        missing = f"select 1 from pg_authid where rolname = '{name}' and rolpassword is null"  # noqa: S608
+        query = f"select 1 from pg_authid where rolname = '{name}' and rolpassword is null"  # noqa: S608
         if (reason := await _until_ready(reader)) is not None:
             return reason
-        rows, reason = await _query(reader, writer, missing)
+        rows, reason = await _query(reader, writer, query)
         if reason is None and rows:
             role = user.replace('"', '""')
-            stored = stored_form(password, os.urandom(16), iterations)
-            _, reason = await _query(reader, writer, f"alter role \"{role}\" password '{stored}'")
+            verifier = stored_form(password, os.urandom(16), iterations)
+            _, reason = await _query(reader, writer, f"alter role \"{role}\" password '{verifier}'")
         writer.write(b"X\0\0\0\4")
         return reason
     finally:
@@ -47,7 +49,7 @@ async def set_password(path: str, user: str, password: str, iterations: int) -> 
 
 
 def stored_form(password: str, salt: bytes, iterations: int) -> str:
-    """Return the form in which the server stores an ASCII password for SCRAM-SHA-256: salt and keys."""
+    """Return the text that the server stores for an ASCII password with SCRAM-SHA-256: salt and keys."""
     salted = _salted(password.encode("ascii"), salt, iterations)
     stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", hashlib.sha256)).digest()
     server_key = hmac.digest(salted, b"Server Key", hashlib.sha256)
@@ -78,7 +80,7 @@ def _salted(password: bytes, salt: bytes, iterations: int) -> bytes:
 async def _query(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, query: str
 ) -> tuple[int, str | None]:
-    """Run an SQL query on an open connection. Return the number of rows, and the error message or None."""
+    """Run an SQL query on an open connection; return the number of rows, and the error message or None."""
     text = query.encode() + b"\0"
     writer.write(b"Q" + struct.pack("!i", len(text) + 4) + text)
     rows, reason = 0, None

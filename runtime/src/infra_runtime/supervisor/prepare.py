@@ -18,7 +18,7 @@ from infra_runtime.supervisor.binding import Bound, Scope, resolver
 from infra_runtime.supervisor.seed_folders import seed_folder
 from infra_runtime.supervisor.steps import FileStep, StepError, run_step
 
-#: the number of attempts to build a seed; if all fail, the disk is probably faulty
+#: the number of attempts to build a seed; if all attempts fail, the disk is probably faulty
 BUILDS = 3
 
 #: a function that runs a command with additional environment variables and returns the exit status
@@ -32,9 +32,10 @@ async def prepare(
     cache: str,
     run: Runner,
 ) -> None:
-    """Create the service's folders and run the steps of its spec that prepare its data, in their order.
+    """Create the folders of a service, and run the steps in `prepare` of its spec in their order.
 
-    Raises `StepError`, `BindingError`, and `OSError` when a file cannot be written.
+    Raises `StepError` if a step fails, `BindingError` if a reference has no value, `OSError` if a file cannot
+    be written.
     """
     for folder in (bound.data, bound.run):
         os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -62,14 +63,14 @@ async def _run_step(step: FileStep | Run, lookup: Callable[[str], str], run: Run
 async def _seed(
     seed: Seed, bound: Bound, scope: Scope, others: Mapping[str, Bound], cache: str, run: Runner
 ) -> None:
-    into = substitute(seed.into, resolver(bound, scope, others))
-    if os.path.isdir(into) and (existing := sorted(os.listdir(into))):
-        _check_origin(bound.spec, into, existing[0], resolver(bound, scope, others, out=into))
+    target = substitute(seed.into, resolver(bound, scope, others))
+    if os.path.isdir(target) and (existing := sorted(os.listdir(target))):
+        _check_origin(bound.spec, target, existing[0], resolver(bound, scope, others, out=target))
         return
     tree = seed_folder(cache, bound.spec, seed, scope.binaries)
     problem = ""
     for _ in range(BUILDS):
-        problem = await _copy_seed(tree, into, run, refuses_root=bound.spec.refuses_root)
+        problem = await _copy_seed(tree, target, run, refuses_root=bound.spec.refuses_root)
         if not problem:
             return
         async with _locked(f"{tree}.lock"):
@@ -83,9 +84,9 @@ async def _seed(
 
 
 async def _evict(cache: str, run: Runner) -> None:
-    """Remove the seeds that the cache no longer needs (`seed_cache.victims`), in another process.
+    """Remove the seeds that the cache no longer needs (`seed_cache.victims`).
 
-    The removal can take a second, and the event loop must not wait for it.
+    Another process removes the files: this can take a second, and the event loop must not wait.
     """
     for path in seed_cache.victims(cache):
         with seed_cache.unused(path) as free:
@@ -94,18 +95,18 @@ async def _evict(cache: str, run: Runner) -> None:
                 await run(("rm", "-rf", path), {})
 
 
-async def _copy_seed(tree: str, into: str, run: Runner, *, refuses_root: bool) -> str:
-    """Copy a seed; return an empty string, or the reason why the seed cannot be used.
+async def _copy_seed(tree: str, target: str, run: Runner, *, refuses_root: bool) -> str:
+    """Copy a seed; return an empty text, or the reason why the seed cannot be used.
 
-    Another process compares the seed with its stamp (the size and time of each file) during the copy, so the
-    check takes no additional time.
+    Another process copies the files. During the copy, this process compares the seed with its stamp (the size
+    and time of each file).
     """
     if not os.path.isdir(tree):
         return "the seed does not exist"
     async with _locked(f"{tree}.lock", shared=True):
-        # An incomplete copy must not be used as data, so the copy gets its final name when it is complete.
-        await _remove_folder(run, f"{into}.new")
-        copy = stage(into)
+        # The copy has another name until it is complete, so that an incomplete copy is never used as data.
+        await _remove_folder(run, f"{target}.new")
+        copy = stage(target)
         if refuses_root:
             give_to_other_user([os.path.dirname(copy), tree])
         async with _removed_on_failure(os.path.dirname(copy), run):
@@ -121,22 +122,22 @@ async def _copy_seed(tree: str, into: str, run: Runner, *, refuses_root: bool) -
         if problem:
             await _remove_folder(run, os.path.dirname(copy))
             return problem
-        publish(copy, into)
+        publish(copy, target)
         seed_cache.mark_used(tree)
         return ""
 
 
-def _check_origin(spec: ServiceSpec, into: str, existing: str, lookup: Callable[[str], str]) -> None:
-    """Raise `StepError` if the target folder of a seed has content but the service has no secrets yet.
+def _check_origin(spec: ServiceSpec, target: str, existing: str, lookup: Callable[[str], str]) -> None:
+    """Raise `StepError` if the target folder of a seed has content, but a secret in this folder is missing.
 
-    In that case, the service did not create the content of the folder, and cannot use it.
+    Then another program created the content, and the service cannot use it.
     """
     paths = [substitute(step.path, lookup) for step in spec.prepare if isinstance(step, Secret)]
     for path in paths:
-        if os.path.dirname(path) == into and not os.path.exists(path):
+        if os.path.dirname(path) == target and not os.path.exists(path):
             raise StepError(
-                f"{into} contains {existing}, but not {os.path.basename(path)}: this service did not create "
-                "it. Move the content elsewhere; the service fills an empty folder at its start"
+                f"{target} contains {existing}, but not {os.path.basename(path)}: another program created "
+                "this content. Move it to another folder; the service fills an empty folder at its start"
             )
 
 
@@ -164,7 +165,7 @@ async def _build_seed(
 
 
 def _remove_unused(building: str) -> None:
-    """Remove the folder in which this process builds seeds, unless it is in use for another service."""
+    """Remove the folder in which this process builds seeds, unless a build is running for another service."""
     lock = f"{building}/{seed_cache.BUILDING_LOCK}"
     with contextlib.suppress(OSError):
         if (descriptor := file_lock.acquire(lock, create=False)) is not None:
@@ -174,9 +175,9 @@ def _remove_unused(building: str) -> None:
 
 @contextlib.asynccontextmanager
 async def _removed_on_failure(tree: str, run: Runner) -> AsyncIterator[None]:
-    """Remove an incomplete seed if the block fails or is cancelled.
+    """Remove the incomplete seed `tree` if the `with` block fails or is cancelled.
 
-    If the disk has a problem (full or read-only), this reason is added to the error message.
+    If the disk is full or read-only, this reason is added to the error message.
     """
     try:
         yield
@@ -194,7 +195,7 @@ async def _removed_on_failure(tree: str, run: Runner) -> AsyncIterator[None]:
 
 
 async def _remove_folder(run: Runner, folder: str) -> None:
-    if os.path.lexists(folder):  # the folder rarely exists, and starting a process takes milliseconds
+    if os.path.lexists(folder):  # without the folder, no process is started, which would take milliseconds
         await _run_checked(run, "rm", "-rf", folder)
 
 
@@ -205,12 +206,12 @@ async def _run_checked(run: Runner, *command: str) -> None:
 
 @contextlib.asynccontextmanager
 async def _locked(path: str, *, shared: bool = False) -> AsyncIterator[None]:
-    """Hold the lock file of a seed during the block, because another stack may build the same seed.
+    """Hold the lock file of a seed during the `with` block, because another stack may build the same seed.
 
-    The function waits for the lock without blocking the event loop. The folder of the file is created.
+    The function creates the folder of the file, and waits for the lock without blocking the event loop.
     """
     while True:
-        # Another process may remove the file, and the folder of a build, until this process has the lock.
+        # Until this process has the lock, another process may remove the lock file and its folder.
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         descriptor = None
         with contextlib.suppress(FileNotFoundError):

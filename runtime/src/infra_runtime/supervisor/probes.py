@@ -34,13 +34,15 @@ Runner: TypeAlias = Callable[[tuple[str, ...], Mapping[str, str]], Awaitable[int
 
 #: the environment variable that contains the probe, for the process of an HTTPS probe
 HTTPS_PROBE = "INFRA_HTTPS_PROBE"
-#: additional seconds for the start of the process of an HTTPS probe on a busy machine
+#: seconds that are added to the time limit of an HTTPS probe for the start of its process on a busy machine
 BOOT = 5.0
-#: seconds between two attempts: a tenth of the time since the first attempt, within these bounds
+#: the least and the greatest number of seconds between two attempts; between these bounds, the number is a
+#: tenth of the time since the first attempt
 QUICKEST, SLOWEST = 0.001, 0.05
+#: the greatest number of bytes of a response's body that an HTTP probe reads
 LONGEST_BODY = 65536
-#: the header `traceparent` of a request that is not sampled: a traced service records no span of a probe.
-#: Source: W3C Trace Context, "Trace-flags"
+#: the header `traceparent` for the requests of probes: a service with tracing records no span for such a
+#: request. Source: W3C Trace Context, "Trace-flags"
 UNSAMPLED = f"00-{1:032x}-{1:016x}-00"
 _STATUS = rb"HTTP/\d\.\d (\d{3})\b"
 PROTOCOL_3 = 196608  # Source: PostgreSQL documentation, "Message Formats", StartupMessage
@@ -48,10 +50,10 @@ CANNOT_CONNECT_NOW = "57P03"  # Source: PostgreSQL documentation, "Error Codes"
 
 
 async def ask(probe: Probe, host: str, ports: Mapping[str, int], run: Runner, folder: str) -> str | None:
-    """Run one attempt of any kind of probe. Return None if the service is ready, else the reason.
+    """Run one attempt of a probe of any kind; return None if the service is ready, else the reason.
 
-    `ports` maps port name to number. `run` runs a command and returns its exit status. If the probe runs in a
-    process, this process may write files to `folder`.
+    `ports` is a mapping from port name to number. `run` runs a command and returns its exit status. `folder`
+    is the folder for the file that the process of an HTTPS probe writes.
     """
     if isinstance(probe, ExecProbe):
         return await command(probe, run)
@@ -62,7 +64,7 @@ async def ask(probe: Probe, host: str, ports: Mapping[str, int], run: Runner, fo
 
 
 async def attempt(probe: PortProbe, host: str, port: int, tls: ssl.SSLContext | None = None) -> str | None:
-    """Connect to a port once for a probe. Return None if the service is ready, else the reason.
+    """Run one attempt of a probe on a port; return None if the service is ready, else the reason.
 
     With `tls`, the HTTP request is encrypted.
     """
@@ -82,12 +84,12 @@ async def attempt(probe: PortProbe, host: str, port: int, tls: ssl.SSLContext | 
     except TimeoutError:
         reason = f"no answer within {timeout:g} s"
     except OSError as error:
-        # asyncio replaces strerror by its own text; users know the text of the system.
-        # The errno of an ssl error is not a number of the system.
-        number = error.errno if type(error).__module__ == "builtins" else None
-        reason = os.strerror(number) if number else str(error)
+        # asyncio replaces strerror by its own text, but the text of the operating system is more usual. The
+        # errno of an error of the module ssl is not a number of the operating system.
+        error_number = error.errno if type(error).__module__ == "builtins" else None
+        reason = os.strerror(error_number) if error_number else str(error)
     except asyncio.IncompleteReadError:
-        reason = "closed the connection without an answer"
+        reason = "the service closed the connection without an answer"
     except (ValueError, asyncio.LimitOverrunError):
         reason = f"a {type(probe).__name__} cannot read the answer of the service"
     return f"{host}:{port}: {reason}"
@@ -99,7 +101,7 @@ def interval(waited: float) -> float:
 
 
 async def tcp(host: str, port: int) -> str | None:
-    """Run a TCP probe: connect to a port and close the connection. Return None: the service is ready.
+    """Run a TCP probe: connect to a port and close the connection; return None, because the service is ready.
 
     Raises `OSError` if the port does not accept the connection.
     """
@@ -108,13 +110,13 @@ async def tcp(host: str, port: int) -> str | None:
 
 
 async def http(host: str, port: int, probe: HttpProbe, tls: ssl.SSLContext | None = None) -> str | None:
-    """Send a GET request, and compare the status and the body with those that the probe expects.
+    """Send a GET request; return None if status and body are as the probe expects, else the reason.
 
-    Return None if the service is ready, else the reason. Source: RFC 9112.
+    Source: RFC 9112.
     """
-    given = {name.lower() for name in probe.headers}
+    header_names = {name.lower() for name in probe.headers}
     defaults = {"Host": f"{host}:{port}", "traceparent": UNSAMPLED}
-    headers = {name: value for name, value in defaults.items() if name.lower() not in given}
+    headers = {name: value for name, value in defaults.items() if name.lower() not in header_names}
     headers |= {**probe.headers, "Connection": "close"}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     request = f"GET {probe.path} HTTP/1.1\r\n{lines}\r\n"
@@ -123,10 +125,10 @@ async def http(host: str, port: int, probe: HttpProbe, tls: ssl.SSLContext | Non
         writer.write(request.encode())
         try:
             head = await reader.readuntil(b"\r\n\r\n")
-        except asyncio.IncompleteReadError as cut:
-            head = cut.partial
+        except asyncio.IncompleteReadError as error:
+            head = error.partial
         if (status_line := re.match(_STATUS, head)) is None:
-            return f"{probe.path}: {head[:40]!r} is not HTTP"
+            return f"{probe.path}: the answer {head[:40]!r} is not HTTP"
         status = int(status_line[1])
         accepted = probe.status[0] <= status <= probe.status[1]
         if accepted and content in head:
@@ -139,24 +141,25 @@ async def http(host: str, port: int, probe: HttpProbe, tls: ssl.SSLContext | Non
 
 
 async def _body(reader: asyncio.StreamReader, content: bytes) -> bytes:
-    """Return the beginning of the body of an HTTP response; reading stops when it contains `content`.
+    """Return the beginning of the body of an HTTP response, up to the block that contains `content`.
 
-    The body arrives in parts, and the server may keep the connection open.
+    The server may leave the connection open, so a time limit ends the read, too.
     """
     body = b""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE / 4):
-            while len(body) < LONGEST_BODY and (piece := await reader.read(LONGEST_BODY)):
-                body += piece
+            while len(body) < LONGEST_BODY and (block := await reader.read(LONGEST_BODY)):
+                body += block
                 if content in body:
                     break
     return body
 
 
 async def postgres(host: str, port: int, probe: PostgresProbe) -> str | None:
-    """Run the probe of PostgreSQL: send a start-up packet and expect a request for authentication.
+    """Run the probe of PostgreSQL; return None if the service is ready, else the reason.
 
-    Then set the password of the probe's role. Return None if the service is ready, else the reason.
+    The probe sends a start-up packet and expects a request for authentication. If the probe has a password,
+    it then sets the password of its role.
     """
     body = b"user\0%b\0database\0%b\0\0" % (probe.user.encode(), probe.database.encode())
     async with connected(host, port) as (reader, writer):
@@ -165,11 +168,11 @@ async def postgres(host: str, port: int, probe: PostgresProbe) -> str | None:
         if kind == b"R":
             return await _password(port, probe) if probe.password else None
         if kind != b"E":
-            return f"{host}:{port}: answered {kind!r}, which is not PostgreSQL"
+            return f"{host}:{port}: the service answered {kind!r}, which is not an answer of PostgreSQL"
         parts = (await reader.readexactly(length - 4)).split(b"\0")
     fields = {part[:1]: part[1:].decode(errors="replace") for part in parts if part}
     code, message = fields.get(b"C", ""), fields.get(b"M", "")
-    # A server that answers with any other error is running.
+    # A server that answers with another error is ready.
     return message if code == CANNOT_CONNECT_NOW else None
 
 
@@ -181,19 +184,19 @@ async def _password(port: int, probe: PostgresProbe) -> str | None:
     return await set_password(f"{probe.socket}/.s.PGSQL.{port}", probe.user, probe.password, probe.iterations)
 
 
-async def https(host: str, port: int, probe: HttpProbe, run: Runner, answer: str) -> str | None:
-    """Run an HTTPS probe in another process, which repeats the request for at most `PATIENCE` seconds.
+async def https(host: str, port: int, probe: HttpProbe, run: Runner, reason_path: str) -> str | None:
+    """Run an HTTPS probe in a new process; return None if the service is ready, else the reason.
 
-    Return None if the service is ready, else the reason. The process gets the probe in an environment
-    variable, because headers may be secret, and other users can read the arguments of a process. The
-    process writes the reason to the file `answer`.
+    The process repeats the request for at most `PATIENCE` seconds, and writes the reason to the file
+    `answer`. The probe is passed in an environment variable: other users can read the arguments of a process,
+    and the headers of the probe may contain secrets.
     """
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(answer)
+        os.unlink(reason_path)
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     code = f"import sys; sys.path.insert(0, {root!r}); "
     code += "from infra_runtime.supervisor.https_child import main; main()"
-    argv = (sys.executable, "-I", "-S", "-c", code, host, str(port), answer)
+    argv = (sys.executable, "-I", "-S", "-c", code, host, str(port), reason_path)
     try:
         async with asyncio.timeout(PATIENCE + BOOT):
             status = await run(argv, {HTTPS_PROBE: json.dumps(encode(probe))})
@@ -204,16 +207,18 @@ async def https(host: str, port: int, probe: HttpProbe, run: Runner, answer: str
     if status == 0:
         return None
     try:
-        with open(answer, encoding="utf-8") as file:
+        with open(reason_path, encoding="utf-8") as file:
             return file.read()
     except OSError:
-        return f"the process of the HTTPS probe exited with status {status}; the service's log has its output"
+        return (
+            f"the process of the HTTPS probe exited with status {status}; its output is in the service's log"
+        )
 
 
 async def command(probe: ExecProbe, run: Runner) -> str | None:
-    """Run the command of a probe; its output is written to the service's log.
+    """Run the command of a probe; return None if it exits with 0 (the service is ready), else the reason.
 
-    Return None if the command exits with 0 (the service is ready), else the reason.
+    The output of the command is written to the service's log.
     """
     try:
         async with asyncio.timeout(probe.timeout):

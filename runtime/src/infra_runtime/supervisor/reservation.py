@@ -1,4 +1,4 @@
-"""Ports of services that are not prepared yet, for the optional references of other services."""
+"""Reserve ports of services that are not prepared yet: optional references of other services need them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def reserve(
 ) -> dict[str, Bound]:
     """Reserve the ports of the services in `names`, and of the services that they need or refer to.
 
-    `present` are the services that already have ports. The result contains the other services with their
-    reserved ports.
+    `present` contains the services that already have ports. The result contains the remaining services with
+    their reserved ports.
     """
     reserved: dict[str, Bound] = {}
     queue = list(names)
@@ -31,11 +31,11 @@ def reserve(
             continue
         spec = machine.services[name].spec
         numbers = {}
-        for port, wanted in spec.ports.items():
+        for port, default_number in spec.ports.items():
             try:
-                numbers[port] = ports.take(name, port, wanted, spec.ports_may_vary)
+                numbers[port] = ports.take(name, port, default_number, spec.ports_may_vary)
             except (PortError, OSError):
-                numbers[port] = wanted  # the error is reported when the other service starts
+                numbers[port] = default_number  # the error is reported when the service itself starts
         reserved[name] = Bound(spec, paths.service_data(name), paths.service_run(name), numbers)
         queue += [service for service, _ in optional_exports(references_in(spec.exports))]
         queue += spec.all_needs()

@@ -1,12 +1,13 @@
-"""The rules for the restart of a service that exited: its policy, the delay, and the crash loop."""
+"""The rules for restarting a service that has exited: restart policy, delay, and limit of crashes."""
 
 from __future__ import annotations
 
 from infra_runtime.supervisor.state import Service
 
-#: the seconds before a restart after the first crash, which each further crash doubles, and their maximum
+#: the delay in seconds before the restart after the first crash, and the greatest delay; each crash doubles
+#: the delay
 BACKOFF_FIRST, BACKOFF_MOST = 0.05, 5.0
-#: this number of crashes in this number of seconds is a crash loop
+#: a service is in a crash loop after `CRASH_LIMIT` crashes in `CRASH_WINDOW` seconds
 CRASH_LIMIT, CRASH_WINDOW = 5, 10.0
 
 
@@ -17,8 +18,8 @@ def applies(service: Service, status: int) -> bool:
 
 
 def count_crash(service: Service, now: float) -> None:
-    """Add a crash to the service's list of crashes, and remove crashes that are too old for a crash loop."""
-    service.crashes = [at for at in service.crashes if now - at < CRASH_WINDOW] + [now]
+    """Add a crash to the service's crashes, and remove crashes that are older than `CRASH_WINDOW` s."""
+    service.crashes = [time for time in service.crashes if now - time < CRASH_WINDOW] + [now]
 
 
 def delay(service: Service) -> float:
@@ -27,7 +28,7 @@ def delay(service: Service) -> float:
 
 
 def attempts(service: Service) -> str:
-    """Return how often the supervisor has tried to start the service, such as `3 attempts`."""
+    """Return the number of attempts to start the service as text, such as `3 attempts`."""
     return f"{service.attempts} attempt{'s' * (service.attempts != 1)}"
 
 

@@ -1,4 +1,4 @@
-"""The methods of the control socket in the supervisor: a handler for each method in `messages`."""
+"""The supervisor's handlers for the requests on the control socket: one for each method in `messages`."""
 
 from __future__ import annotations
 
@@ -64,17 +64,19 @@ def typed(
 
 
 def _preparation(spec: ServiceSpec) -> tuple[bool, bool]:
-    """Return the key by which services are sorted for their start: the longest preparation comes first.
+    """Return the sort key of a service for its start: services with commands first, with seeds last.
 
-    Commands take longest. The check of a copied seed blocks the event loop for milliseconds, so the copies
-    come last.
+    Commands take longest. The check of a copied seed blocks the event loop for milliseconds.
     """
     kinds = {type(step) for step in spec.prepare}
     return Run not in kinds, Seed in kinds
 
 
 class Methods:
-    """The handlers for the requests of clients to a supervisor; `finished` is set when the stack is down."""
+    """The handlers for the requests of clients to a supervisor.
+
+    `closing` is set when the stack begins to stop, `finished` when it has stopped.
+    """
 
     def __init__(self, supervisor: Supervisor, launcher: int) -> None:
         self._supervisor = supervisor
@@ -113,7 +115,7 @@ class Methods:
     async def hello(self, connection: Connection, params: Hello) -> Greeting:
         """Answer the first request of a client.
 
-        If `lease` is true, the connection of the client becomes a lease.
+        If `lease` is true, the client's connection becomes a lease.
         """
         if params.lease:
             self._leases.take(connection)
@@ -127,9 +129,10 @@ class Methods:
         return self._supervisor.limits()
 
     async def up(self, _connection: Connection, params: Up) -> Outcome:
-        """Add the services of the client's plan and start them; answer when each is ready or has failed.
+        """Add the services of the client's plan and start them.
 
-        A service that already runs with the same spec is not changed. If `wait` is false, the answer is sent
+        Answer when each service is ready or has failed. A service that already runs with an equal spec is not
+        changed; with another spec, `PlanChangedError` is raised. If `wait` is false, the answer is sent
         before the services are ready.
         """
         self._refuse_when_ending()
@@ -138,41 +141,44 @@ class Methods:
         scope = make_scope(params, supervisor.paths, supervisor.environment, supervisor.token)
         services = supervisor.machine.services
         for spec in params.services:
-            old = services.get(spec.name)
-            if old is None or (old.spec != spec and old.phase in RESTING):
+            service = services.get(spec.name)
+            if service is None or (service.spec != spec and service.phase in RESTING):
                 supervisor.add(spec, scope)
-            elif old.spec != spec:
-                raise PlanChangedError(spec.name, _changes(encode(old.spec), encode(spec)))
-        wanted = params.wanted or [spec.name for spec in params.services]
-        return await self._start(wanted, wait=params.wait)
+            elif service.spec != spec:
+                raise PlanChangedError(spec.name, _changes(encode(service.spec), encode(spec)))
+        names = params.wanted or [spec.name for spec in params.services]
+        return await self._start(names, wait=params.wait)
 
     async def start(self, _connection: Connection, params: Names) -> Outcome:
-        """Start the named services and the services that they need; answer when these are ready."""
+        """Start the named services and the services that they need.
+
+        Answer when all are ready or have failed.
+        """
         self._refuse_when_ending()
         return await self._start(self._known(params.services))
 
-    async def _start(self, wanted: Sequence[str], *, wait: bool = True) -> Outcome:
+    async def _start(self, requested_names: Sequence[str], *, wait: bool = True) -> Outcome:
         supervisor = self._supervisor
-        closure = supervisor.machine.closure(wanted)
+        closure = supervisor.machine.closure(requested_names)
         services = {name: supervisor.machine.services[name] for name in closure}
         if any(service.phase not in SATISFYING for service in services.values()):
             # Every test sends this request; only requests that start a service are written to the journal.
             needs = {name: service.needs for name, service in services.items()}
-            supervisor.journal.write("wanted", services=wanted, needs=needs)
-        for name in sorted(wanted, key=lambda name: _preparation(services[name].spec)):
+            supervisor.journal.write("wanted", services=requested_names, needs=needs)
+        for name in sorted(requested_names, key=lambda name: _preparation(services[name].spec)):
             supervisor.dispatch(Event("wanted", name))
-        requested = [name for name, service in supervisor.machine.services.items() if service.wanted]
-        supervisor.early.keep(requested)  # the other processes would run until the end of the stack
+        services_to_run = [name for name, service in supervisor.machine.services.items() if service.wanted]
+        supervisor.early.keep(services_to_run)  # early processes of other services are killed
         if wait:
             await self._settle(closure)
-        return answers.outcome(self._supervisor, wanted)
+        return answers.outcome(self._supervisor, requested_names)
 
     async def _settle(self, names: list[str]) -> None:
         await self._supervisor.settle(names)
         self._refuse_when_ending()  # if another client has sent `down`, the services are stopped
 
     async def stop(self, _connection: Connection, params: Names) -> Outcome:
-        """Stop services, and answer when they have stopped.
+        """Stop services, and answer when all their processes have exited.
 
         Services that need a stopped service keep running.
         """
@@ -181,7 +187,7 @@ class Methods:
         return Outcome(services=answers.services(self._supervisor, names))
 
     async def restart(self, _connection: Connection, params: Names) -> Outcome:
-        """Stop and start services, and answer when they are ready again."""
+        """Stop and start services; answer when all are ready again or have failed."""
         self._refuse_when_ending()
         names = self._known(params.services)
         for name in names:
@@ -198,10 +204,10 @@ class Methods:
         return Outcome(services=answers.services(self._supervisor, names))
 
     async def crash(self, _connection: Connection, params: Crash) -> Outcome:
-        """Send a signal to all processes of services; their restart policies decide if they start again."""
+        """Send a signal to all processes of services; their restart policies then apply."""
         if params.signal not in valid_signals():
             raise ConfigurationError(
-                f"signal {params.signal} does not exist", hint="`kill -l` lists all signals."
+                f"the signal {params.signal} does not exist", hint="`kill -l` lists all signals."
             )
         names = self._known(params.services)
         services = self._supervisor.machine.services
@@ -217,9 +223,9 @@ class Methods:
     async def pause(self, connection: Connection, params: Names) -> Outcome:
         """Pause the processes of services with SIGSTOP: connections stay open, but requests are not answered.
 
-        A service that is starting is paused after it has become ready; a service that is not running is not
-        changed.
-        A service in a container cannot be paused: the signal would pause the client of its engine only.
+        A service that is starting is paused when it is ready; a service that is not running is not changed. A
+        service in a container cannot be paused: the signal would pause only the client process of the
+        container engine.
         """
         names = self._known(params.services)
         for name in names:
@@ -231,7 +237,7 @@ class Methods:
                 )
         await self._supervisor.settle(names)
         await self._supervisor.pause(names)
-        # The services continue if the client exits before it resumes them.
+        # If the client exits before it sends `resume`, the services continue.
         for name in names:
             connection.at_end(partial(self._supervisor.resume, name))
         return Outcome(services=answers.services(self._supervisor, names))
@@ -271,7 +277,7 @@ class Methods:
         )
 
     async def endpoints(self, _connection: Connection, _params: Nothing) -> Endpoints:
-        """Return the exports, ports and settings of the services; secrets are not masked."""
+        """Return the exports, ports and variables of the services; secrets are not masked."""
         return answers.endpoints(self._supervisor)
 
     async def bound(self, _connection: Connection, _params: Nothing) -> Bindings:
@@ -279,7 +285,7 @@ class Methods:
         return answers.bindings(self._supervisor)
 
     async def wait(self, _connection: Connection, params: Wait) -> Outcome:
-        """Wait until services are ready, and then answer.
+        """Answer when services are ready or have failed.
 
         Raises `WaitTimeoutError` after `timeout` seconds.
         """
@@ -295,7 +301,7 @@ class Methods:
         return answers.outcome(self._supervisor, names)
 
     async def subscribe(self, connection: Connection, _params: Nothing) -> Nothing:
-        """Send every event that occurs from now on to the client, as a notification `event`."""
+        """Send every later event of the stack to the client as a notification with the method `event`."""
         journal = self._supervisor.journal
 
         def listener(record: Mapping[str, object]) -> None:
@@ -311,7 +317,7 @@ class Methods:
         return Nothing()
 
     async def release(self, connection: Connection, _params: Nothing) -> Released:
-        """End the client's lease; answer whether the stack stops because no other lease is left."""
+        """End the client's lease; answer how many leases remain, and whether the stack stops."""
         self._leases.give_back(connection)
         return Released(
             leases=len(self._leases),
@@ -324,9 +330,9 @@ class Methods:
 
         Raises `LeftoverError` if a process or a port remains.
         """
-        left = await asyncio.shield(self.end())
-        if left:
-            raise LeftoverError(left)
+        remaining = await asyncio.shield(self.end())
+        if remaining:
+            raise LeftoverError(remaining)
         return Nothing()
 
     def end(self) -> asyncio.Task[list[str]]:
@@ -339,10 +345,10 @@ class Methods:
         self.closing.set()
         self._supervisor.journal.write("stopping")
         await self._snapshots.close()
-        left = await self._supervisor.down()
-        self._supervisor.journal.write("down", left=left)
+        remaining = await self._supervisor.down()
+        self._supervisor.journal.write("down", left=remaining)
         self.finished.set()
-        return left
+        return remaining
 
     def _refuse_when_ending(self) -> None:
         if self._down is not None:

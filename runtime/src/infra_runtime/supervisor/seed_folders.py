@@ -12,16 +12,16 @@ from infra_runtime.spec import Seed, ServiceSpec, encode, references_in
 
 def seed_key(seed: Seed, binaries: Mapping[str, str]) -> str:
     """Return the key of a seed in the cache: a hash of its steps and of their executables."""
-    used = {}
+    executables = {}
     for reference in sorted({*references_in(seed)}):
         prefix, _, name = reference.partition(".")
         if prefix == "bin" and name in binaries:
             status = os.stat(binaries[name])
-            used[name] = (binaries[name], status.st_size, status.st_mtime_ns)
-    text = json.dumps([encode(seed.steps), used], sort_keys=True)
+            executables[name] = (binaries[name], status.st_size, status.st_mtime_ns)
+    text = json.dumps([encode(seed.steps), executables], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def seed_folder(cache: str, spec: ServiceSpec, seed: Seed, binaries: Mapping[str, str]) -> str:
-    """Return the folder of a seed; instances of a kind with the same settings share the folder."""
+    """Return the path of a seed's folder in the cache; equal seeds of one kind have the same path."""
     return f"{cache}/{spec.kind or spec.name}-{seed_key(seed, binaries)}"

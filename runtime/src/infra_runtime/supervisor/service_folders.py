@@ -1,4 +1,4 @@
-"""The place of the services' data folders: the data directory, or in the environment `test` a RAM folder."""
+"""Determine where the data folders of services are: in the data directory, or, in tests, in RAM."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _OFF = "set `tmpfs = false` in the stack file, or INFRA_TMPFS=false, to keep the
 
 
 class ServiceFolders:
-    """The choice of the folder that contains the services' folders, made when the supervisor starts.
+    """The folder that contains the data folders of all services; it is created when the supervisor starts.
 
-    If the folder is in RAM, `paths.services` is set to the path of the folder.
+    If the folder is in RAM, the constructor sets `paths.services` to its path.
     """
 
     def __init__(self, paths: Paths, *, in_memory: bool) -> None:
         self._paths = paths
-        #: the folder in RAM, or an empty text
+        #: the path of the folder in RAM; empty if the data are on the disk
         self.memory = ""
         #: the descriptors that the guardian also holds, so that the folder in RAM stays locked
         self.locks: tuple[int, ...] = ()
@@ -38,24 +38,28 @@ class ServiceFolders:
             self.reason = f"the data of the services are on the disk: {self.reason}"
 
     def renew(self) -> str:
-        """Create the folder in RAM again if another program has removed it.
+        """Create the folder in RAM again if another program has removed it; return a message for the journal.
 
-        Return a message for the journal; it is empty if the folder existed. Raises `OSError`.
+        The message is empty if the folder exists. Raises `OSError` if the folder cannot be created.
         """
         if not self.memory or os.path.lexists(self.memory):
             return ""
         self.locks = (*self.locks, memory_folder.make(self._paths, self.memory))
-        return f"{self.memory} was removed while the stack was running; services start again without data"
+        return f"{self.memory} was removed while the stack was running; its services start again without data"
 
     def warning(self) -> str:
-        """Return a warning if the free space in RAM is low, but only once until there is enough again."""
+        """Return a warning when the free space in RAM becomes low; otherwise an empty text.
+
+        While the space stays low, later calls return an empty text.
+        """
         if not self.memory:
             return ""
         try:
-            left, where = memory.room()
+            free_bytes, place = memory.room()
         except OSError:
             return ""
-        was_low, self._is_low = self._is_low, left < (memory.RECOVERED if self._is_low else memory.LOW)
+        was_low, self._is_low = self._is_low, free_bytes < (memory.RECOVERED if self._is_low else memory.LOW)
         if was_low or not self._is_low:
             return ""
-        return f"{where} has {memory.megabytes(left)} left for the data of the services in RAM; {_OFF}"
+        free = memory.megabytes(free_bytes)
+        return f"{place} has only {free} free for the data of the services in RAM; {_OFF}"

@@ -1,9 +1,9 @@
 """Save and restore snapshots: the state of all services at one moment.
 
 A snapshot is saved in these steps: services that have data in memory write it to their files; all processes
-are paused with SIGSTOP; the folders of the services are copied (the copies share disk blocks if the file
-system supports this); the processes continue. The copy contains the same data as the disk after a power
-failure, and every service of the catalogue can start with such data.
+are paused with SIGSTOP; the data folders of the services are copied (if the file system supports this, the
+copies share disk blocks with the originals); the processes continue. The copy contains the data that a disk
+contains after a power failure, and every service of the catalogue can start with such data.
 """
 
 from __future__ import annotations
@@ -35,11 +35,10 @@ RUNNING = frozenset({Phase.READY, Phase.PAUSED})
 
 
 async def save(supervisor: Supervisor, name: str) -> Snapshot:
-    """Save a snapshot of the running services. A complete snapshot replaces an older one of the same name.
+    """Save a snapshot of the running services, except services whose spec has `in_snapshots=False`.
 
-    The snapshot does not contain services whose spec has `in_snapshots=False`.
-
-    Raises `SnapshotError`; in this case, the older snapshot is unchanged.
+    The complete snapshot replaces an earlier snapshot with this name. Raises `SnapshotError` if the snapshot
+    cannot be saved; the earlier snapshot then remains unchanged.
     """
     folder = folder_of(supervisor.paths, name)
     states = supervisor.machine.services
@@ -51,7 +50,7 @@ async def save(supervisor: Supervisor, name: str) -> Snapshot:
         # The name of a snapshot never begins with a dot.
         async with _staged(f"{os.path.dirname(folder)}/.{name}", supervisor) as staged:
             os.mkdir(f"{staged}/services")
-            began = time.time()
+            start_time = time.time()
             for service in services:
                 await _quiesce(supervisor, service)
             try:
@@ -64,7 +63,7 @@ async def save(supervisor: Supervisor, name: str) -> Snapshot:
             snapshot = Snapshot(
                 format=FORMAT,
                 name=name,
-                time=began,
+                time=start_time,
                 services={service: states[service].spec.digest() for service in services},
                 executables={service: identity(supervisor.bound[service].command[0]) for service in services},
             )
@@ -79,9 +78,10 @@ async def save(supervisor: Supervisor, name: str) -> Snapshot:
 async def restore(supervisor: Supervisor, name: str) -> Snapshot:
     """Restore all services of a snapshot and start them again with the same endpoints.
 
-    The services keep running until a copy of the snapshot is complete and matches the checksums. Then they
-    are paused with SIGSTOP, their folders are exchanged, and they are killed and started again. If a folder
-    cannot be exchanged, all services continue with their old folders.
+    The services keep running until a copy of the snapshot is complete and matches the checksums. Then the
+    processes of the services are paused with SIGSTOP, the folders of the services are exchanged for those of
+    the copy, and the services are killed and started again. If a folder cannot be exchanged, all services
+    continue with their previous folders.
 
     Raises `SnapshotError` if the snapshot is damaged, or if the services of the stack differ from the
     services in the snapshot.
@@ -91,7 +91,11 @@ async def restore(supervisor: Supervisor, name: str) -> Snapshot:
     services = list(snapshot.services)
     _check_fit(supervisor, snapshot)
     if not disk.is_folder(paths.services):
-        raise SnapshotError(name, f"{paths.services} is a symbolic link, whose target is not changed")
+        raise SnapshotError(
+            name,
+            f"{paths.services} is a symbolic link, and a restore does not change its target",
+            "Replace the link by a folder, or use another data directory.",
+        )
     with _failing_as(name):
         _, leftovers = restoration.recover(paths)
         async with _staged(restoration.staging(paths), supervisor) as staged:
@@ -110,21 +114,22 @@ async def restore(supervisor: Supervisor, name: str) -> Snapshot:
 
 
 async def _exchange(supervisor: Supervisor, name: str, staged: str, services: Sequence[str]) -> None:
-    """Replace the folders of services by those in `staged`, while the processes of the services are paused.
+    """Replace the folders of services by the folders in `staged`, while the services' processes are paused.
 
-    If a folder cannot be replaced, the services continue with their old folders. Raises `SnapshotError`.
+    If a folder cannot be replaced, raise `SnapshotError`; the services then continue with their previous
+    folders.
     """
-    wanted = [service for service in services if supervisor.machine.services[service].wanted]
+    services_to_run = [service for service in services if supervisor.machine.services[service].wanted]
     try:
         await _hold(supervisor, services)
         restoration.exchange(supervisor.paths, staged, services, durable=_is_durable(supervisor))
     except DataDirectoryError:
-        for service in services:  # some services have the folders of the snapshot, others the old folders
+        for service in services:  # only some of the folders could be replaced
             supervisor.kill(service)
         raise
     except BaseException as error:
         _continue(supervisor, services)
-        for service in wanted:
+        for service in services_to_run:
             supervisor.dispatch(Event("wanted", service))
         if not isinstance(error, OSError):
             raise
@@ -139,35 +144,35 @@ def _failing_as(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise SnapshotError(name, f"{where}{error.strerror or error}") from error
+        file = f"{error.filename}: " if error.filename else ""
+        raise SnapshotError(name, f"{file}{error.strerror or error}") from error
 
 
 @contextlib.asynccontextmanager
 async def _staged(path: str, supervisor: Supervisor) -> AsyncIterator[str]:
-    """Yield the path of a new folder for a copy of a snapshot; remove the folder at the end of the block."""
+    """Yield the path of a new folder for a copy; remove this folder at the end of the `with` block."""
     folder = stage(path)
     os.mkdir(folder, 0o700)
     try:
         yield folder
     finally:
         with contextlib.suppress(OSError):
-            os.rmdir(folder)  # the folder is empty, or was renamed, if its content was complete
+            os.rmdir(folder)  # succeeds if the folder is empty; a complete folder was renamed
         await remove(supervisor, [f"{path}.new"])
 
 
 async def remove(supervisor: Supervisor, paths: Sequence[str]) -> None:
-    """Remove folders in another process, which may take seconds and writes errors to the supervisor's log."""
-    filled = []
+    """Remove folders in another process, because this may take seconds; errors go to the supervisor's log."""
+    filled_folders = []
     for path in paths:
         try:
             os.rmdir(path)  # an empty folder does not need a process, which would take milliseconds
         except FileNotFoundError:
             continue
         except OSError:
-            filled.append(path)
-    if filled:
-        await _run(supervisor, *checksums.command("remove", *filled))
+            filled_folders.append(path)
+    if filled_folders:
+        await _run(supervisor, *checksums.command("remove", *filled_folders))
 
 
 async def _hold(supervisor: Supervisor, services: Sequence[str]) -> None:
@@ -203,16 +208,15 @@ def _durable(supervisor: Supervisor) -> str:
 
 
 def identity(executable: str) -> tuple[str, int, int]:
-    """Return path, size and modification time of an executable, to detect changes of the executable."""
+    """Return the path, size (bytes) and modification time (ns) of an executable, to detect its changes."""
     status = os.stat(shutil.which(executable) or executable)
     return executable, status.st_size, status.st_mtime_ns
 
 
 def _check_fit(supervisor: Supervisor, snapshot: Snapshot) -> None:
-    """Raise `SnapshotError` when the settings or the program of a service have changed since the snapshot.
+    """Raise `SnapshotError` if the settings or the executable of a service differ from those of the snapshot.
 
-    A database server cannot always read data of another version, or data that was written under other
-    settings.
+    A server cannot always read the data of another version, or data that were written with other settings.
     """
     for service, digest in snapshot.services.items():
         state = supervisor.machine.services.get(service)
@@ -233,13 +237,13 @@ async def _copy(supervisor: Supervisor, name: str, sources: Sequence[str], into:
 
 
 async def _check(supervisor: Supervisor, name: str, snapshot: str, copy: str) -> None:
-    """Raise `SnapshotError` when a copy of a snapshot differs from the checksums of the snapshot."""
-    answer = f"{os.path.dirname(copy)}/difference"
+    """Raise `SnapshotError` if a copy of a snapshot differs from the checksums of the snapshot."""
+    difference_path = f"{os.path.dirname(copy)}/difference"
     durable = _durable(supervisor)
-    await _run_checked(supervisor, name, checksums.command("check", snapshot, copy, answer, durable))
-    with open(answer, encoding="utf-8", errors="surrogateescape") as file:
+    await _run_checked(supervisor, name, checksums.command("check", snapshot, copy, difference_path, durable))
+    with open(difference_path, encoding="utf-8", errors="surrogateescape") as file:
         difference = file.read()
-    os.unlink(answer)
+    os.unlink(difference_path)
     if difference:
         hint = f"Remove the snapshot with `infra runtime snapshot remove {name}`."
         raise SnapshotError(name, f"the snapshot is damaged: {difference}", hint)
@@ -250,9 +254,9 @@ async def _run_checked(supervisor: Supervisor, name: str, command: Sequence[str]
     log = supervisor.paths.own_log
     size = os.path.getsize(log) if os.path.exists(log) else 0
     if await _run(supervisor, *command) != 0:
-        last = "".join(tail(log, 1, size))
+        last_line = "".join(tail(log, 1, size))
         program = "checksums" if command[0] == sys.executable else command[0]
-        raise SnapshotError(name, f"{program} failed: {last}; the complete output is in {log}")
+        raise SnapshotError(name, f"{program} failed: {last_line}; the complete output is in {log}")
 
 
 async def _run(supervisor: Supervisor, *command: str) -> int:
@@ -260,14 +264,14 @@ async def _run(supervisor: Supervisor, *command: str) -> int:
 
 
 async def _quiesce(supervisor: Supervisor, service: str) -> None:
-    """Make a service write its data in memory to its files, before a snapshot is saved.
+    """Request a service to write its data in memory to its files, before a snapshot is saved.
 
-    Raises `SnapshotError` with the service's answer if the service cannot write the data.
+    Raises `SnapshotError` with the service's answer if the service does not write the data.
     """
     bound = supervisor.bound[service]
     if bound.quiesce is None:
         return
-    # A paused service cannot answer. It continues until its data are written, and is then paused again.
+    # A paused service cannot answer: its processes continue until the data are written.
     supervisor.children.signal_all(service, signal.SIGCONT)
     if reason := await probes.attempt(bound.quiesce, LOOPBACK, bound.ports[bound.quiesce.port]):
         raise SnapshotError(service, f"the data of the service could not be written to the disk: {reason}")

@@ -1,4 +1,4 @@
-"""Start a child process in its own session, with its output in a log file, and without root if necessary."""
+"""Start a child process in a new session, with its output in a log file, and without root if necessary."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SERVICE = "INFRA_SERVICE"
 
 
 def environment_of(environment: str, service: str, token: str) -> dict[str, str]:
-    """Return the environment variables of a service's processes, without those in the spec of the service."""
+    """Return the environment variables of a service's processes, without the variables in its spec."""
     return {**os.environ, "INFRA_ENV": environment, SERVICE: service, processes.TOKEN: token}
 
 
@@ -61,7 +61,7 @@ def spawn(
 
 
 def spawn_cause(error: Exception, command: Sequence[str], cwd: str) -> str:
-    """Return the reason why a command cannot be started in a working directory, as part of a message."""
-    where = getattr(error, "filename", None) or command[0]
-    action = "use the working directory" if where == cwd else "start"
-    return f"cannot {action} {where}: {getattr(error, 'strerror', None) or error}"
+    """Return the part of an error message that says why a command cannot start in a working directory."""
+    path = getattr(error, "filename", None) or command[0]
+    action = "use the working directory" if path == cwd else "start"
+    return f"cannot {action} {path}: {getattr(error, 'strerror', None) or error}"

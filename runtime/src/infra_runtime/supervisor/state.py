@@ -8,21 +8,21 @@ from infra_runtime.messages import Phase
 from infra_runtime.record import Record
 from infra_runtime.spec import ServiceSpec
 
-#: phases that a service leaves only after a request or an exit of its process
+#: phases that a service leaves only after a request of a client or an exit of its process
 SETTLED = frozenset({Phase.IDLE, Phase.READY, Phase.DONE, Phase.PAUSED, Phase.STOPPED, Phase.FAILED})
 #: phases in which a service may have a process
 LIVING = frozenset({Phase.STARTING, Phase.READY, Phase.PAUSED, Phase.STOPPING})
 #: phases in which the spec of a service may be replaced
 RESTING = frozenset({Phase.IDLE, Phase.DONE, Phase.STOPPED, Phase.FAILED})
-#: phases of a service in which services that need it can start
+#: phases of a service in which the services that need it can start
 SATISFYING = frozenset({Phase.READY, Phase.DONE})
-#: the number of different reasons of failed probes that are recorded for each start of a process
+#: the greatest number of different reasons of failed probes that are recorded for one start of a process
 UNREADY_LIMIT = 10
 
 EventKind: TypeAlias = Literal[
-    "wanted",  # a client requests the service, and with it the services that it needs
-    "unwanted",  # a client requests that the service stops
-    "restart",  # a client requests that the service stops and starts again
+    "wanted",  # a client requests the start of the service and of the services that it needs
+    "unwanted",  # a client requests the stop of the service
+    "restart",  # a client requests a stop and a new start of the service
     "prepared",
     "prepare-failed",  # detail: the reason
     "spawned",  # number: the pid
@@ -31,11 +31,11 @@ EventKind: TypeAlias = Literal[
     "probe-failed",  # an attempt of the probe failed; detail: the reason
     "probe-succeeded",
     "exited",  # the first process exited; number: its status (negative: the signal); detail: an explanation
-    "first-exited",  # like `exited`, after a stop signal; other processes of the service keep running
-    "rest-exited",  # the processes that remained after the first one have exited
-    "gone",  # no process of the service is left
+    "first-exited",  # the first process exited after a stop signal, but other processes are still running
+    "rest-exited",  # the processes that were still running at `first-exited` have exited
+    "gone",  # all processes of the service have exited
     "timer",  # the timer that `arm` set has expired
-    "killed",  # a client requests that the service is killed and stays stopped
+    "killed",  # a client requests to kill the service, which then stays stopped
     "paused",
     "resumed",
 ]
@@ -43,12 +43,12 @@ EffectKind: TypeAlias = Literal[
     "prepare",  # run the steps that prepare the service, and replace the references in its spec
     "spawn",  # start the first process
     "probe",  # repeat the probe until it succeeds or the effect `cancel` follows
-    "cancel",  # cancel preparing or probing
+    "cancel",  # cancel the running preparation or probe
     "signal",  # send a signal to the service; number: the signal; detail: "group" for the whole session
-    "signal-rest",  # send the signal to the processes that remain after the first, then report `rest-exited`
-    "unfreeze",  # send SIGCONT to all processes, which SIGSTOP has paused
+    "signal-rest",  # send the signal to the remaining processes; when all have exited, report `rest-exited`
+    "unfreeze",  # continue all processes of the service with SIGCONT
     "sweep",  # kill all remaining processes of the service, then report `gone`
-    "arm",  # start the service's timer, in place of a running one; number: seconds
+    "arm",  # start the service's timer, or set it again; number: seconds
     "disarm",  # stop the service's timer
     "record",  # write an event to the journal; detail: the event's name
 ]
@@ -114,13 +114,14 @@ class Service:
         self.restarts = 0
         #: the number of attempts to start the service before it was ready for the first time
         self.attempts = 0
-        #: the time until which the service must be ready; it applies to all attempts together
+        #: the time at which the service must be ready; all attempts to start the service have this common
+        #: limit
         self.start_deadline = 0.0
         self.rebinds = 0
         self.stop_step = 0
 
     def add_reason(self, reason: str) -> bool:
-        """Add a reason to `unready`, and return True; return False if it is known or there are too many."""
+        """Add a reason to `unready`; return whether the reason is new and `UNREADY_LIMIT` is not exceeded."""
         if reason in self.unready or len(self.unready) >= UNREADY_LIMIT:
             return False
         self.unready.add(reason)

@@ -1,4 +1,4 @@
-"""The steps of a service's preparation that need no other process: files, secrets and checks."""
+"""Run the steps of a service's preparation that need no other process: write, check or remove a file."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ class StepError(Exception):
 
 
 def run_step(step: FileStep, lookup: Callable[[str], str]) -> None:
-    """Write, check or remove the file of a step. Raises `StepError`, and `OSError`.
+    """Write, check or remove the file of a step; `lookup` returns the value of a reference in the step.
 
-    `lookup` returns the value of a reference in the step.
+    Raises `StepError` if a check fails, `OSError` if a file cannot be read or written.
     """
     if isinstance(step, WriteFile):
-        # Other formats with JSON-like strings support the escapes for quotes and backslashes, but not \uXXXX.
+        # `ensure_ascii=False`, because not every format whose strings are like JSON supports the escape
+        # \uXXXX.
         escaped = (lambda name: json.dumps(lookup(name), ensure_ascii=False)[1:-1]) if step.json else lookup
         _write(substitute(step.path, lookup), substitute(step.text, escaped), step.mode)
     elif isinstance(step, RequireFile):

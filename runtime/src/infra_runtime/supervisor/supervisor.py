@@ -1,4 +1,4 @@
-"""The supervisor: it carries out the actions of the state machine, and reports their results as events."""
+"""The supervisor carries out the actions of the state machine, and passes their results to it as events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import traceback
 from collections import ChainMap
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -38,9 +38,9 @@ from infra_runtime.supervisor.state import Effect, Event, EventKind
 from infra_runtime.supervisor.steps import StepError
 from infra_runtime.supervisor.take_over import EarlyStarts
 
-#: seconds between two records of the descendants
+#: seconds between two updates of the file with the descendants of this process
 TICK = 1.0
-#: seconds between two checks for processes that remain after the first one; a check takes 1 to 2 ms
+#: seconds between two checks whether processes of a stopping service remain; a check takes 1 to 2 ms
 REST_INTERVAL = 0.02
 
 
@@ -60,9 +60,9 @@ class Supervisor:
         self.bound_ahead: dict[str, Bound] = {}
         self._all_bound = ChainMap(self.bound, self.bound_ahead)
         self.scopes: dict[str, Scope] = {}
-        #: all ports that this supervisor has used; `down` checks that each of them is free
+        #: all ports that this supervisor has used; `down` checks that each of these ports is free
         self.used_ports: set[int] = set()
-        #: service → the port that it could not use, and the process that uses the port
+        #: service → the port that the service could not use, and the process that uses this port
         self.refused_ports: dict[str, tuple[int, str]] = {}
         self._loop = asyncio.get_running_loop()
         self.children = Children(
@@ -92,32 +92,31 @@ class Supervisor:
             self.ports.give_back(spec.name)  # a stopped service keeps its ports until its spec is replaced
 
     def check_files(self, specs: Iterable[ServiceSpec]) -> None:
-        """Raise `SupervisorError` if this process may not open enough files for these additional services."""
+        """Raise `SupervisorError` if the limit of open files is too low for these additional services."""
         present = (service.spec for service in self.machine.services.values())
-        needed = {spec.name: spec for spec in (*present, *specs)}.values()
-        requirements.check_files(len(needed), sum(len(spec.ports) for spec in needed))
+        all_specs = {spec.name: spec for spec in (*present, *specs)}.values()
+        requirements.check_files(len(all_specs), sum(len(spec.ports) for spec in all_specs))
 
     def dispatch(self, event: Event) -> None:
-        """Pass an event to the state machine, and carry out the actions that the machine returns."""
+        """Pass an event to the state machine, and carry out the effects that the machine returns."""
         if event.detail:
             event = event._replace(detail=self.redact(event.detail))
         for effect in self.machine.handle(event, self._loop.time()):
             getattr(self, "_do_" + effect.kind.replace("-", "_"))(effect)
         if event.kind == "probe-failed":
-            return  # the event does not change a service, so `change` keeps waiting
+            return  # the event changes no phase, so `change` keeps waiting
         changed, self._changed = self._changed, set()
         for future in changed:
             if not future.done():
                 future.set_result(None)
 
-    async def settle(self, names: Iterable[str]) -> None:
+    async def settle(self, names: Collection[str]) -> None:
         """Wait until all these services are in a settled phase (`state.SETTLED`)."""
-        names = list(names)
         while not self.machine.settled(names):
             await self.change()
 
     async def change(self) -> None:
-        """Wait until a service has an event (such as an exit), other than a failed attempt of a probe."""
+        """Wait for the next event of any service, such as an exit; failed attempts of probes are ignored."""
         future = self._loop.create_future()
         self._changed.add(future)
         await future
@@ -135,10 +134,10 @@ class Supervisor:
         self.dispatch(Event("killed", name))
 
     def crash(self, name: str, number: int) -> None:
-        """Send a signal to all processes of a service; its restart policy decides if it starts again."""
+        """Send a signal to all processes of a service; its restart policy then applies."""
         self.children.signal_all(name, number)
 
-    async def exit_of(self, name: str, pid: int, number: int) -> None:
+    async def exit_of(self, name: str, pid: int, signal_number: int) -> None:
         """Wait until a process has exited after a signal. Raises `WaitTimeoutError` if it does not exit."""
         service = self.machine.services[name]
         seconds = stop_seconds(service.spec)
@@ -147,7 +146,7 @@ class Supervisor:
                 while pid and service.pid == pid:
                     await self.change()
         except TimeoutError:
-            reason = f"its process {pid} did not exit after signal {number}"
+            reason = f"its process {pid} did not exit after signal {signal_number}"
             raise WaitTimeoutError(seconds, {name: reason}) from None
 
     async def pause(self, names: Iterable[str]) -> None:
@@ -166,13 +165,13 @@ class Supervisor:
         return limits(service.spec for service in self.machine.services.values())
 
     async def down(self) -> list[str]:
-        """Stop all services. Return the names of the processes and ports that remain; normally an empty list.
+        """Stop all services; return a list of texts such as `process 7` for processes and ports that remain.
 
         After an unexpected error, this process exits, and the guardian kills the remaining processes.
         """
         try:
             return await self._down()
-        except Exception:  # noqa: BLE001 - otherwise every client would wait for the answer
+        except Exception:  # noqa: BLE001 - otherwise, clients would wait for an answer without end
             traceback.print_exc()
             os._exit(1)
 
@@ -180,22 +179,23 @@ class Supervisor:
         await self.stop(self.machine.services)
         for task in self._tasks.values():
             task.cancel()
-        left = self.early.keep(()) + self.children.sweep_orphaned()
-        left += self._containers.left(self.machine.services)
-        left += [f"port {port}" for port in sorted(self.used_ports) if taken(port, name_it=False) is not None]
+        remaining = self.early.keep(()) + self.children.sweep_orphaned()
+        remaining += self._containers.left(self.machine.services)
+        taken_ports = [port for port in sorted(self.used_ports) if taken(port, name_it=False) is not None]
+        remaining += [f"port {port}" for port in taken_ports]
         self.ports.close()
         self._ticker.cancel()
         self._log_ticker.cancel()
         self.logs.update(self.machine.services, last=True)
-        return left
+        return remaining
 
     def log_tail(self, service: str) -> list[str]:
-        """Return the last lines of a service's log, without lines before the last start of the service."""
+        """Return the last lines of a service's log since its last start; secrets are masked."""
         lines = self.logs.tail(service, since=self._log_marks.get(service, 0))
         return [self.redact(line) for line in lines]
 
     def redact(self, text: str) -> str:
-        """Return `text` with `***` instead of the passwords in URLs and the secrets of the stack."""
+        """Return `text` with `***` in place of passwords in URLs and of the secrets of the stack."""
         secrets = {secret for bound in self._all_bound.values() for secret in bound.secrets}
         return redacted(masked_text(text), secrets)
 
@@ -237,8 +237,8 @@ class Supervisor:
     async def _bind_ahead(self, bound: Bound) -> None:
         """Reserve the ports and wait for the secrets to which the optional references of a service refer.
 
-        The other services do not have to run. A secret exists when the other service is prepared; the planner
-        rejects services that would wait for each other's secrets.
+        The referenced services need not run. A secret exists when its service is prepared; the planner
+        rejects a plan in which services would wait for each other's secrets.
         """
         exports = optional_exports(bound.spec.references)
         self.bound_ahead |= reserve(dict(exports), self._all_bound, self.machine, self.ports, self.paths)
@@ -254,7 +254,7 @@ class Supervisor:
                 await self.change()
 
     def _do_spawn(self, effect: Effect) -> None:
-        """Start the process of a service, or listen for the connection at which it starts."""
+        """Start the process of a service, or listen on its ports if it starts at the first connection."""
         bound = self.bound[effect.service]
         self._containers.watch(bound)
         if not bound.spec.starts_on_connection:
@@ -288,11 +288,11 @@ class Supervisor:
         async def run(command: tuple[str, ...], env: Mapping[str, str]) -> int:
             return await self._run(bound, command, {**bound.env, **env})
 
-        began, service = self._loop.time(), self.machine.services[name]
+        start, service = self._loop.time(), self.machine.services[name]
         while (reason := await probes.ask(bound.ready, LOOPBACK, bound.ports, run, bound.run)) is not None:
             if reason != service.reason:  # most attempts fail for the same reason
                 self.dispatch(Event("probe-failed", name, reason))
-            await asyncio.sleep(probes.interval(self._loop.time() - began))
+            await asyncio.sleep(probes.interval(self._loop.time() - start))
         self.dispatch(Event("probe-succeeded", name))
 
     async def _run(self, bound: Bound, command: tuple[str, ...], env: Mapping[str, str]) -> int:
@@ -375,7 +375,7 @@ class Supervisor:
         self.dispatch(Event("port-taken", name, f"port {port} is taken by {holder}", int(may_rebind)))
 
     def _task(self, name: str, work: Coroutine[Any, Any, None], *, failed: EventKind) -> None:
-        """Run a coroutine for a service as a task; an unhandled error in it causes the event `failed`."""
+        """Run a coroutine for a service as a task; an unexpected exception causes the event `failed`."""
         self._do_cancel(Effect("cancel", name))
         self._tasks[name] = self._loop.create_task(self._guarded(name, work, failed))
 

@@ -1,4 +1,4 @@
-"""The use of early starts by the event loop: a service takes over the process that was started for it."""
+"""Use the early starts in the event loop: a service takes over the process that was started for it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class EarlyStarts:
             early.bound.is_preliminary = True
 
     def bound(self, spec: ServiceSpec) -> Bound | None:
-        """Return the ports and folders of an early start with this spec; None if there is none.
+        """Return the service with the ports and folders of its early start; None without an early start.
 
         An early start of the service with another spec is discarded.
         """
@@ -38,29 +38,30 @@ class EarlyStarts:
         return None
 
     def keep(self, services: Collection[str]) -> list[str]:
-        """Discard the early starts of all other services.
+        """Discard all early starts except those of `services`.
 
-        Return a list with the string `process PID` for each process that did not exit.
+        Return a list with the text `process PID` for each process that did not exit.
         """
-        others = [name for name in self._starts if name not in services]
-        return [process for name in others for process in self.discard(name)]
+        discarded_services = [name for name in self._starts if name not in services]
+        return [process for name in discarded_services for process in self.discard(name)]
 
     def discard(self, service: str) -> list[str]:
-        """Kill the process of an early start and remove its files, unless the service has taken it over.
+        """Kill the process of an early start, and remove the files of the service.
 
-        The service keeps its ports, because other services may already refer to them. Return a list as
-        `keep` does.
+        Do nothing if the service has taken the process over. The service keeps its ports, because other
+        services may already refer to them. Return a list with the text `process PID` for each process that
+        did not exit.
         """
         if (early := self._remove(service)) is None:
             return []
-        left = self._children.sweep(service)
+        remaining = self._children.sweep(service)
         for folder in (early.bound.data, f"{early.bound.data}.new", early.bound.run):
             with contextlib.suppress(OSError):
                 disk.remove(folder)
-        return left
+        return remaining
 
     def _remove(self, service: str) -> EarlyStart | None:
-        """Remove an early start from this object and return it; `_received` may be waiting for its pipe."""
+        """Remove an early start from this object, close its pipe, and return the early start."""
         early = self._starts.pop(service, None)
         if early and early.progress is not None:
             asyncio.get_running_loop().remove_reader(early.progress)
@@ -72,26 +73,29 @@ class EarlyStarts:
     ) -> EarlyStart | None:
         """Wait for the preparation of a service; return its early start if the service can use the process.
 
-        Otherwise, or if this coroutine is cancelled, the early start is discarded.
+        If not, return None. The early start is then discarded, as it is if this coroutine is cancelled.
         """
         name = spec.name
         if (early := self._starts.get(name)) is None:
             return None
         try:
-            is_same = early.bound.spec == spec and early.scope == scope
-            if is_same and (early.progress is None or await _received(early.progress) == EXECUTES):
+            is_unchanged = early.bound.spec == spec and early.scope == scope
+            if is_unchanged and (early.progress is None or await _received(early.progress) == EXECUTES):
                 early.bound.is_preliminary = False
                 bind(early.bound, scope, others)
                 self._prepared.add(name)
                 return self._remove(name)
         except BindingError:
-            pass  # a file of the service has gone; the service is prepared again
+            pass  # a file of the service is missing; the service is prepared again
         finally:
             self.discard(name)
         return None
 
     def process(self, service: str) -> tuple[int, str] | None:
-        """Return the pid and start time of the process that a prepared service takes over, but only once."""
+        """Return the pid and start time of the process that a prepared service takes over.
+
+        None if the service has no prepared process, or has already taken its process over.
+        """
         if service not in self._prepared:
             return None
         self._prepared.remove(service)
@@ -99,7 +103,7 @@ class EarlyStarts:
 
 
 async def _received(descriptor: int) -> bytes:
-    """Return all bytes that processes write to a pipe, when the last of them has closed it.
+    """Return all bytes that are written to a pipe before its last writer closes it.
 
     If this coroutine is cancelled, the caller removes the reader of the pipe from the event loop.
     """

@@ -500,7 +500,7 @@ def test_the_error_for_a_supervisor_that_cannot_start_has_its_last_log_line(path
 
     assert len(started) == 1
     assert str(problem) == (
-        "the supervisor ended with status 1 before it answered: PermissionError: [Errno 13] /run"
+        "the supervisor exited with status 1 before it answered: PermissionError: [Errno 13] /run"
     )
     assert paths.own_log in problem.hint
 

@@ -58,7 +58,9 @@ def test_a_printed_endpoint_contains_no_secret(endpoint) -> None:
 
 
 def test_the_error_about_an_unknown_export_lists_the_existing_exports(endpoint) -> None:
-    with pytest.raises(AttributeError, match="db exports no 'uri', but url, host, port, password"):
+    with pytest.raises(
+        AttributeError, match="db does not export 'uri'; its exports are: url, host, port, password"
+    ):
         _ = endpoint.uri
 
 
@@ -68,7 +70,7 @@ def test_a_service_that_exports_no_port_has_that_of_its_only_one() -> None:
 
 @pytest.mark.parametrize("name", ["url", "port"])
 def test_the_error_about_a_service_without_an_address_contains_its_name(name: str) -> None:
-    with pytest.raises(AttributeError, match=f"tasks exports no '{name}', but nothing"):
+    with pytest.raises(AttributeError, match=f"tasks does not export '{name}'; its exports are: none"):
         getattr(Endpoint("tasks", {}, {}, "/data/tasks"), name)
 
 

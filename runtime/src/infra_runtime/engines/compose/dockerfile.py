@@ -6,9 +6,9 @@ import posixpath
 
 #: Source: docker-library/official-images, `library/python`
 PYTHON = "python:3.13.15-slim-bookworm"
-#: files that list the packages to install; the first file that the project has is used
+#: the files that can list the packages to install; the first file that exists in the project is used
 REQUIREMENTS = ("requirements.txt", "pyproject.toml")
-#: files that are left out of the image
+#: patterns of files that are not copied to the image
 _IGNORED = (
     ".git", ".venv", "venv", "**/__pycache__", "**/*.pyc", ".pytest_cache", ".mypy_cache", ".ruff_cache",
     ".tox", ".data", ".data-test", ".env", ".env.*",
@@ -18,8 +18,8 @@ _IGNORED = (
 def dockerfile(requirements: str) -> str:
     """Return the Dockerfile that installs the packages in `requirements` and copies the project to /app.
 
-    The program does not run as root. `/data`, and a new volume that is mounted at `/data`, belong to the user
-    of the program.
+    The program does not run as root. Its user is the owner of `/data` and of a new volume that is mounted at
+    `/data`.
     """
     if requirements == "pyproject.toml":
         install = "COPY . .\nRUN pip install --no-cache-dir .\n"
@@ -36,13 +36,12 @@ def dockerfile(requirements: str) -> str:
 
 
 def ignore_file(output: str) -> str:
-    """Return the text of the ignore file: patterns of files that are not copied to the generated image.
+    """Return the text of the ignore file, with patterns of files that are not copied to the generated image.
 
-    These files are local state and the folder of secrets; `output` is the folder of the Compose files.
-
-    Docker reads `NAME.dockerignore` beside the Dockerfile NAME. Source: Docker documentation, "Build
-    context".
+    The patterns match local state and the folder of secrets. `output` is the path of the folder with the
+    Compose files. Docker reads the file `NAME.dockerignore` in the folder of the Dockerfile NAME. Source:
+    Docker documentation, "Build context".
     """
     secrets = posixpath.normpath(posixpath.join(output, "secrets"))
-    outside = () if secrets.startswith("..") else (secrets,)
-    return "".join(f"{pattern}\n" for pattern in (*_IGNORED, *outside))
+    secret_patterns = () if secrets.startswith("..") else (secrets,)
+    return "".join(f"{pattern}\n" for pattern in (*_IGNORED, *secret_patterns))

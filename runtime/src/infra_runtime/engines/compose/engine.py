@@ -23,7 +23,7 @@ from infra_runtime.manifest import DEPLOYED
 from infra_runtime.plan import Plan
 from infra_runtime.value import frozen
 
-#: the first line of every generated file; files without it are not overwritten
+#: the first line of every generated file; files without this line are not overwritten
 FIRST_LINE = first_line("compose")
 
 
@@ -39,15 +39,15 @@ class Compose:
     requirements: str = ""
 
     def render(self, plan: Plan) -> Mapping[str, str]:
-        """Return a mapping from path to text, with `compose.yaml` for one plan and the files that it uses."""
+        """Return the files for one plan, `compose.yaml` and others, as a mapping from path to text."""
         return self.render_environments([plan])
 
     def render_environments(self, plans: Sequence[Plan]) -> Mapping[str, str]:
         """Return a mapping from relative path to text of the files for plans of several environments.
 
-        `compose.yaml` contains the common part of all plans, and `compose.ENVIRONMENT.yaml` the rest of the
-        plan for this environment. If there is only one plan, `compose.yaml` contains all of it. The same
-        plans always result in the same bytes.
+        `compose.yaml` contains the common part of all plans. For each plan, `compose.ENVIRONMENT.yaml`
+        contains the values that are not common. If there is only one plan, `compose.yaml` contains the
+        complete plan. Equal plans result in equal texts.
 
         Raises:
             ConfigurationError: a setting cannot be exported; the error contains its dotted key.
@@ -63,17 +63,17 @@ class Compose:
         if any(generated_images(plan) for plan in plans):
             files[DOCKERFILE] = FIRST_LINE + self._dockerfile(plans)
             files[f"{DOCKERFILE}.dockerignore"] = FIRST_LINE + images.ignore_file(self.folders.output)
-        # Compose reads variables from the file .env beside the first Compose file.
+        # Compose reads variables from the file .env in the folder of the first Compose file.
         files[".gitignore"] = f"{FIRST_LINE}/{SECRETS}/\n/.env\n"
         return files
 
     def secrets(self, plans: Sequence[Plan]) -> list[str]:
-        """Return the names of the files that the exported Compose files need in the folder `secrets`."""
+        """Return the names of the secret files to which the exported Compose files refer."""
         return secret_names(self._models(plans).values())
 
     def notes(self, plans: Sequence[Plan]) -> list[str]:
         """Return remarks about the export for the user, in full sentences."""
-        notes = [f"{name} is left out: its kind has no container image." for name in _omitted(plans)]
+        notes = [f"{name} is not exported: its kind has no container image." for name in _omitted(plans)]
         for plan in plans:
             stack = stack_of(plan)
             for spec in stack.services.values():
@@ -114,5 +114,5 @@ def _omitted(plans: Sequence[Plan]) -> list[str]:
 
 
 def _document(value: Mapping[str, Value], omitted: Sequence[str]) -> str:
-    notes = "".join(f"# Left out, as its kind has no container image: {name}\n" for name in omitted)
+    notes = "".join(f"# Not exported, because its kind has no container image: {name}\n" for name in omitted)
     return FIRST_LINE + notes + dump(value)

@@ -13,7 +13,7 @@ _START_INTERVAL = 1
 
 
 def health_check(spec: ServiceSpec, stack: Stack) -> dict[str, Value] | None:
-    """Return the `healthcheck` of a service for Compose; None for a task, or without a probe.
+    """Return the `healthcheck` of a service for Compose; None for a task or a service without a probe.
 
     Raises:
         ConfigurationError: the probe cannot be expressed as a command of the image.
@@ -39,5 +39,11 @@ def duration(seconds: float) -> str:
     Source: Compose Specification, "Specifying durations".
     """
     milliseconds = max(1, round(seconds * 1000))
-    whole, rest = divmod(milliseconds, 1000)
-    return f"{whole}s" if not rest else f"{whole}s{rest}ms" if whole else f"{rest}ms"
+    whole_seconds, rest_milliseconds = divmod(milliseconds, 1000)
+    return (
+        f"{whole_seconds}s"
+        if not rest_milliseconds
+        else f"{whole_seconds}s{rest_milliseconds}ms"
+        if whole_seconds
+        else f"{rest_milliseconds}ms"
+    )

@@ -1,4 +1,4 @@
-"""Texts of a spec in the syntax of Compose files, in which `$` begins a variable."""
+"""Convert texts of a spec to the syntax of Compose files, in which `$` begins a variable."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from infra_runtime.spec import ServiceSpec
 
 
 def interpolated(parts: Iterable[Piece], spec: ServiceSpec, field: str) -> str:
-    """Join the pieces of a string to a value of the Compose file, in Compose's syntax for `$` and variables.
+    """Return the pieces of a text as one value in the syntax of a Compose file.
 
-    Raises `ConfigurationError` for a secret, which would be readable in the file or in the list of processes.
+    Raises `ConfigurationError` for a secret: other users could read it in the file or in the list of
+    processes.
     """
     text = ""
     for piece in parts:

@@ -1,4 +1,4 @@
-"""The table of how each field of a service is exported to Docker Compose, as data and as a page of Markdown.
+"""The tables that describe how each field of a service is exported to Docker Compose, and their page.
 
 `python -m infra_runtime.engines.compose.mapping > docs/reference/export-compose.md` writes the page.
 """
@@ -32,8 +32,8 @@ _PORTS = (
     "container, a service of the catalogue uses the port numbers of its image."
 )
 _WATCH = (
-    "In development, the action is `sync+restart`; if the folder in the image is not known, it is `rebuild` "
-    "or `restart`."
+    "In development, the action is `sync+restart`; if the folder in the image is not known, the action is "
+    "`rebuild` or `restart`."
 )
 
 _START_TIMEOUT = "A health check that fails during this time does not make the container unhealthy."
@@ -44,25 +44,25 @@ SPEC: Mapping[str, Row] = {
         outcome="kept",
         attribute="the key in `services`",
         remark=(
-            "The name is also the host name of the container: `_` becomes `-`, and a name with more than 63 "
-            "characters is shortened and gets a hash."
+            "The name is also the host name of the container. In the host name, `-` replaces `_`, and a name "
+            "with more than 63 characters is shortened and ends with a hash."
         ),
     ),
     "command": Row(
         outcome="changed",
         attribute="`command`, `entrypoint`",
         remark=(
-            "Your own service keeps its command. For a service of the catalogue, the arguments of the entry "
-            "point of its image are written instead."
+            "The command of your own service is kept. For a service of the catalogue, arguments for the "
+            "entry point of its image replace the command."
         ),
     ),
     "env": Row(
         outcome="kept",
         attribute="`environment`",
         remark=(
-            "A variable that contains a secret is read from the file of the secret when the container "
-            "starts. For a service of the catalogue, the variables of its image are written instead of the "
-            "variables of the local server. The variable `INFRA_ENV` is added."
+            "When the container starts, it reads each variable with a secret from the secret's file. For a "
+            "service of the catalogue, variables for its image replace the variables of the local server. "
+            "The variable `INFRA_ENV` is added to your own services."
         ),
     ),
     "cwd": Row(
@@ -77,8 +77,8 @@ SPEC: Mapping[str, Row] = {
         outcome="changed",
         attribute="`configs`, `secrets`, `volumes`",
         remark=(
-            "The script of the image prepares the data of the service; local commands and seeds are not "
-            "exported."
+            "The entry point of the image prepares the data of the service. Commands and seeds of the local "
+            "engine are not exported."
         ),
     ),
     "ports": Row(outcome="changed", attribute="`ports`", remark=_PORTS),
@@ -86,8 +86,8 @@ SPEC: Mapping[str, Row] = {
         outcome="changed",
         attribute="`healthcheck.test`",
         remark=(
-            "The health check is a command in the image. The export is refused if the image does not have "
-            "such a command."
+            "The health check is a command in the image. If the image contains no program for the check, the "
+            "export is refused."
         ),
     ),
     "exports": Row(
@@ -102,9 +102,9 @@ SPEC: Mapping[str, Row] = {
         outcome="kept",
         attribute="`depends_on`",
         remark=(
-            "The condition is `service_healthy`, for a task `service_completed_successfully`, and for a "
-            "service without a probe `service_started`. A service in a reference is added to `depends_on` "
-            "too. A needed service without an image is refused."
+            "The condition is `service_completed_successfully` for a task, `service_started` for a service "
+            "without a probe, and `service_healthy` for all other services. Services to which references "
+            "refer are added to `depends_on`, too. A needed service without an image is refused."
         ),
     ),
     "start_timeout": Row(outcome="kept", attribute="`healthcheck.start_period`", remark=_START_TIMEOUT),
@@ -116,13 +116,13 @@ SPEC: Mapping[str, Row] = {
         remark="The services that need the task wait until the task has exited with 0.",
     ),
     "watch": Row(outcome="kept", attribute="`develop.watch`", remark=_WATCH),
-    "refuses_root": Row(outcome="left out", remark="The script of the image changes the user."),
+    "refuses_root": Row(outcome="left out", remark="The entry point of the image changes the user."),
     "container": Row(
         outcome="kept",
         attribute="`image`, `build`, `volumes`, `configs`, `secrets`",
         remark=(
-            "A service whose kind does not have the field `container` is left out, with a note in the file "
-            "and in the output."
+            "If the kind of a service has no field `container`, the service is left out. The file and the "
+            "output of the command contain a note about this."
         ),
     ),
     **CONTAINER_FIELDS,
@@ -143,7 +143,7 @@ USER_SERVICE: Mapping[str, Row] = {
         attribute="`working_dir`",
         remark=(
             "If the folder of the project in the image is not known, the working directory of the image is "
-            "used."
+            "used instead."
         ),
     ),
     "ports": Row(
@@ -175,8 +175,8 @@ IMAGE_SERVICE: Mapping[str, Row] = {
         outcome="changed",
         attribute="`volumes`",
         remark=(
-            "The path `${data}` is a named volume, and a path of the project is mounted read-only. A volume "
-            "below `${data}`, one that is writable, and one outside of the project are refused."
+            "The path `${data}` is a named volume, and a path of the project is mounted read-only. Volumes "
+            "below `${data}`, writable volumes, and volumes outside of the project are refused."
         ),
     ),
     "env": Row(
@@ -203,15 +203,13 @@ REFERENCES: Mapping[str, Row] = {
     "${SERVICE.EXPORT}": Row(
         outcome="changed",
         remark=(
-            "The value contains the host name of that service's container and the port number inside this "
+            "The value contains the host name of SERVICE's container, and the port number inside SERVICE's "
             "container."
         ),
     ),
     "${SERVICE.EXPORT?}": Row(
         outcome="changed",
-        remark=(
-            "The value is empty if the stack does not contain that service, or if the service is left out."
-        ),
+        remark=("The value is empty if the stack does not contain SERVICE, or if SERVICE is left out."),
     ),
     "${env.NAME}": Row(
         outcome="kept",
@@ -240,8 +238,8 @@ REFERENCES: Mapping[str, Row] = {
     "${root}": Row(
         outcome="changed",
         remark=(
-            "The value is `container.root`, or `/app` in the generated image. Without one of these, the "
-            "reference is refused."
+            "The value is `container.root`, or `/app` in the generated image. If the image is not generated "
+            "and `container.root` is not set, the reference is refused."
         ),
     ),
     "${bin.NAME}": Row(
@@ -259,15 +257,14 @@ _PAGE = """\
 
 <!-- written by `python -m infra_runtime.engines.compose.mapping`; a test compares it with the code -->
 
-The command `infra export compose` writes the files with which `docker compose` runs a stack in
+The command `infra export compose` writes files for a stack, so that `docker compose` can run the stack in
 containers. [Export a stack to Docker Compose](../how-to/export-to-compose.md) explains how to use the
-command. The tables on this page list every field of a service, and how the command exports the field
-(the outcome):
+command. The tables on this page list every field of a service, and the outcome of its export:
 
 - **kept**: Compose has the same setting
 - **changed**: Compose has a setting with the same effect in a container
 - **left out**: the field is not exported, because only the local engine uses it
-- **refused**: the command reports an error with the line of the stack file, never a warning
+- **refused**: the command fails with an error that contains the line of the stack file
 
 The exported files need Docker Compose 2.23.1 or later, because this version can read configuration files
 whose content is part of the Compose file.

@@ -1,4 +1,4 @@
-"""One plan as a Compose model: the complete content of a Compose file for one environment, as JSON data."""
+"""Convert a plan to a Compose model: the content of a Compose file for one environment, as JSON data."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _WILDCARD = re.compile(r"[*?\[]")
 
 @frozen
 class Folders:
-    """The relative paths between the folder of the Compose files and the folder of the project, with `/`."""
+    """The relative paths (with `/`) between the folders of the Compose files and of the stack file."""
 
     #: from the Compose files to the stack file's folder
     project: str = ".."
@@ -49,7 +49,7 @@ class Folders:
 
 
 def model(plan: Plan, name: str, folders: Folders) -> dict[str, Value]:
-    """Return the Compose model of a plan: the content of a `compose.yaml` as dicts, lists and texts.
+    """Return the Compose model of a plan: the content of a `compose.yaml` as dictionaries, lists and texts.
 
     Raises:
         ConfigurationError: a setting cannot be exported; the error contains its dotted key.
@@ -66,10 +66,10 @@ def model(plan: Plan, name: str, folders: Folders) -> dict[str, Value]:
         container = container_of(spec)
         if container.data:
             volumes[f"{host}-data"] = {}
-        used = service.get("secrets", ())
+        secrets_of_service = service.get("secrets", ())
         secrets |= {
             str(secret): {"file": f"./{SECRETS}/{secret}"}
-            for secret in (used if isinstance(used, list) else ())
+            for secret in (secrets_of_service if isinstance(secrets_of_service, list) else ())
         }
         for path, text in container.files.items():
             content = interpolated(pieces(text, spec, stack, "options"), spec, "options")
@@ -101,7 +101,7 @@ def _service(spec: ServiceSpec, stack: Stack, folders: Folders) -> dict[str, Val
             f"{spec.name}: {container.problem}", where=setting_key(spec.name, "container")
         )
     check_image(spec)
-    whole_command = container.entrypoint is not None
+    replaces_entrypoint = container.entrypoint is not None
     variables, from_secrets = _environment(spec, stack)
     command: list[Value] = [
         interpolated(pieces(word, spec, stack, "command"), spec, "command") for word in container.command
@@ -111,9 +111,9 @@ def _service(spec: ServiceSpec, stack: Stack, folders: Folders) -> dict[str, Val
         service["entrypoint"] = ["/bin/sh", "-ec", _script(from_secrets), "sh", *(container.entrypoint or ())]
     elif container.entrypoint is not None:
         service["entrypoint"] = list(container.entrypoint)
-    if command or whole_command:
+    if command or replaces_entrypoint:
         service["command"] = command
-    if whole_command:
+    if replaces_entrypoint:
         # The first process of a container ignores signals by default: without an init, a program that does
         # not handle SIGTERM would run until SIGKILL. Source: Compose Specification, "init".
         service["init"] = True
@@ -155,13 +155,13 @@ def _image(container: Container, folders: Folders) -> dict[str, Value]:
 
 
 def _environment(spec: ServiceSpec, stack: Stack) -> tuple[dict[str, Value], dict[str, list[Piece]]]:
-    """Return the environment variables of a container, in two parts: without and with secrets.
+    """Return the environment variables of a container: first those without secrets, then those with secrets.
 
-    Variables without secrets are in the Compose file. The container reads variables with secrets from
-    secret files when it starts.
+    The Compose file contains the variables without secrets. The container reads the secrets in the other
+    variables from secret files at its start.
     """
     container = container_of(spec)
-    plain: dict[str, Value] = {}
+    plain_variables: dict[str, Value] = {}
     from_secrets: dict[str, list[Piece]] = {}
     for name, text in container.env.items():
         parts = pieces(text, spec, stack, f"env.{name}")
@@ -169,11 +169,11 @@ def _environment(spec: ServiceSpec, stack: Stack) -> tuple[dict[str, Value], dic
             _check_secret_variable(spec, name, parts)
             from_secrets[name] = parts
         else:
-            plain[name] = interpolated(parts, spec, f"env.{name}")
+            plain_variables[name] = interpolated(parts, spec, f"env.{name}")
     host = stack.hosts[spec.name]
     for name, secret in container.secret_files.items():
-        plain[name] = f"{_SECRETS_INSIDE}/{secret_file(host, secret)}"
-    return plain, from_secrets
+        plain_variables[name] = f"{_SECRETS_INSIDE}/{secret_file(host, secret)}"
+    return plain_variables, from_secrets
 
 
 def _check_secret_variable(spec: ServiceSpec, name: str, parts: Iterable[Piece]) -> None:
@@ -187,16 +187,16 @@ def _check_secret_variable(spec: ServiceSpec, name: str, parts: Iterable[Piece])
         raise ConfigurationError(message, where, hint="Use letters, digits and _.")
     if any(piece.kind == "variable" for piece in parts):
         raise ConfigurationError(
-            f"{spec.name}: the variable {name} contains both a secret and a ${{env.…}}",
+            f"{spec.name}: the variable {name} contains a secret and a reference ${{env.…}}",
             where=where,
-            hint="Use two variables: one for the secret, and one for ${env.…}.",
+            hint="Write the secret and the reference ${env.…} to two different variables.",
         )
 
 
 def _script(variables: Mapping[str, list[Piece]]) -> str:
-    """Return the shell script that reads the secrets' files into variables and executes the command.
+    """Return a shell script that sets variables from the secret files, and then executes the command.
 
-    An assignment fails if its last command substitution fails; in this case, `-e` ends the script. With
+    If a file cannot be read, the assignment `NAME="$(…)"` fails, and the option `-e` ends the script. After
     `export NAME="$(…)"`, the script would continue. Source: POSIX, "Shell Command Language", 2.9.1 and 2.14
     (export).
     """
@@ -215,11 +215,13 @@ def _script(variables: Mapping[str, list[Piece]]) -> str:
 def _secrets(spec: ServiceSpec, stack: Stack, variables: Mapping[str, list[Piece]]) -> list[Value]:
     files = container_of(spec).secret_files.values()
     mounted = [secret_file(stack.hosts[spec.name], secret) for secret in files]
-    read = [piece.value for parts in variables.values() for piece in parts if piece.kind == "secret"]
-    return list(dict.fromkeys([*mounted, *read]))
+    used_in_variables = [
+        piece.value for parts in variables.values() for piece in parts if piece.kind == "secret"
+    ]
+    return list(dict.fromkeys([*mounted, *used_in_variables]))
 
 
-# --- other fields, one function each ---------------------------------------------------------------
+# --- one function for each other field ---------------------------------------------------------------
 
 
 def _config_name(host: str, path: str) -> str:
@@ -253,10 +255,10 @@ def _dependencies(spec: ServiceSpec, stack: Stack) -> dict[str, Value]:
 
 
 def _ports(spec: ServiceSpec, stack: Stack) -> list[Value]:
-    """Return the published ports of a service.
+    """Return the ports of a service that Compose publishes on the machine.
 
-    In development and test, these are all its ports. In other environments, only a public service has
-    published ports.
+    In development and test, all ports of all services are published; in other environments, those of public
+    services.
     """
     deployed = stack.environment in DEPLOYED
     if deployed and not container_of(spec).public:
@@ -289,7 +291,8 @@ def _mount(path: str, target: str, folders: Folders) -> dict[str, Value]:
         "source": posixpath.normpath(posixpath.join(folders.project, path)).replace("$", "$$"),
         "target": posixpath.normpath(target).replace("$", "$$"),
         "read_only": True,
-        # A missing folder is an error; otherwise Docker would create a folder that belongs to root.
+        # A missing folder is an error: without this setting, Docker would create a folder whose owner is
+        # root.
         "bind": {"create_host_path": False},
     }
 
@@ -297,8 +300,8 @@ def _mount(path: str, target: str, folders: Folders) -> dict[str, Value]:
 def _restart(spec: ServiceSpec, stack: Stack) -> str:
     """Return the restart policy of a service as a value of Compose.
 
-    `on-failure` does not start a service again after a restart of the machine, so staging and production use
-    `unless-stopped` instead. Source: Docker documentation, "Start containers automatically".
+    With `on-failure`, Docker does not start a service after a restart of the machine. Therefore, staging and
+    production use `unless-stopped` instead. Source: Docker documentation, "Start containers automatically".
     """
     if spec.task or spec.restart == "never":
         return "no"
@@ -308,10 +311,9 @@ def _restart(spec: ServiceSpec, stack: Stack) -> str:
 
 
 def _stop(spec: ServiceSpec) -> dict[str, Value]:
-    """Return the stop settings of a service for Compose, which has one signal and then sends SIGKILL.
+    """Return the stop settings of a service for Compose: one signal, and the time until SIGKILL.
 
-    The signal is the signal of the first stop step. The time until SIGKILL is the sum of the seconds of all
-    stop steps.
+    The signal is that of the first stop step. The time is the sum of the seconds of all stop steps.
     """
     if not spec.stop:
         return {}
@@ -330,8 +332,10 @@ def _watch(spec: ServiceSpec, folders: Folders) -> list[Value]:
     rules: list[Value] = []
     for glob in spec.watch:
         parts = glob.split("/")
-        fixed = next((number for number, part in enumerate(parts) if _WILDCARD.search(part)), len(parts))
-        folder, rest = "/".join(parts[:fixed]), "/".join(parts[fixed:])
+        fixed_length = next(
+            (number for number, part in enumerate(parts) if _WILDCARD.search(part)), len(parts)
+        )
+        folder, pattern = "/".join(parts[:fixed_length]), "/".join(parts[fixed_length:])
         rule: dict[str, Value] = {"path": posixpath.normpath(posixpath.join(folders.project, folder))}
         if container.image:
             rule["action"] = "restart"
@@ -339,5 +343,5 @@ def _watch(spec: ServiceSpec, folders: Folders) -> list[Value]:
             rule |= {"action": "sync+restart", "target": posixpath.normpath(f"{container.root}/{folder}")}
         else:
             rule["action"] = "rebuild"
-        rules.append(rule | ({"include": [rest]} if rest else {}))
+        rules.append(rule | ({"include": [pattern]} if pattern else {}))
     return rules

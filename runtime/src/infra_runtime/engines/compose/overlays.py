@@ -1,4 +1,4 @@
-"""Divide the Compose models of several environments into a common part and a rest for each environment."""
+"""Divide the Compose models of several environments into a common part and one remaining part for each."""
 
 from __future__ import annotations
 
@@ -12,27 +12,26 @@ Model = Mapping[str, Value]
 def common(models: Sequence[Model]) -> dict[str, Value]:
     """Return the keys and values that all Compose models share, in the order of the first model.
 
-    A list is part of the result only if it is the same in all models.
-
-    Compose appends the lists of an overlay to the lists of the base, so a list must not be in both files.
+    A list is in the result only if it is equal in all models: Compose appends the list of an overlay to the
+    list of the base file, so a list must not be in both files.
     """
-    first, *others = models
+    first_model, *other_models = models
     common_part: dict[str, Value] = {}
-    for key, value in first.items():
-        if not all(key in other for other in others):
+    for key, value in first_model.items():
+        if not all(key in model for model in other_models):
             continue
-        values = [other[key] for other in others]
-        if all(value == other for other in values):
+        values = [model[key] for model in other_models]
+        if all(value == model for model in values):
             common_part[key] = value
-        elif isinstance(value, Mapping) and all(isinstance(other, Mapping) for other in values):
-            tables = [value, *(other for other in values if isinstance(other, Mapping))]
+        elif isinstance(value, Mapping) and all(isinstance(model, Mapping) for model in values):
+            tables = [value, *(model for model in values if isinstance(model, Mapping))]
             if common_table := common(tables):
                 common_part[key] = common_table
     return common_part
 
 
 def rest(model: Model, base: Model) -> dict[str, Value]:
-    """Return the part of a Compose model that is not in `base`: `base` merged with it results in `model`."""
+    """Return the part of a Compose model that is not in `base`; merged with `base`, it results in `model`."""
     remaining: dict[str, Value] = {}
     for key, value in model.items():
         if key not in base:

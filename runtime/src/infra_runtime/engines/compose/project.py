@@ -1,4 +1,4 @@
-"""What the export to Compose needs besides the plan: the project's name, folders and requirements."""
+"""Create the Compose engine for a project from the project's name, folders and requirements."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from infra_runtime.engines.project import project_name, pyproject
 
 
 def engine_for(root: Path, output: Path) -> Compose:
-    """Return the Compose engine for the project at `root`, whose Compose files are in the folder `output`."""
+    """Return the Compose engine for the project in the folder `root`.
+
+    `output` is the folder for its files.
+    """
     installable = bool({"project", "build-system"} & pyproject(root).keys())
-    usable = {"requirements.txt": (root / "requirements.txt").is_file(), "pyproject.toml": installable}
+    is_usable = {"requirements.txt": (root / "requirements.txt").is_file(), "pyproject.toml": installable}
     folders = Folders(
         project=Path(os.path.relpath(root, output)).as_posix(),
         output=Path(os.path.relpath(output, root)).as_posix(),
@@ -22,5 +25,5 @@ def engine_for(root: Path, output: Path) -> Compose:
     return Compose(
         project=project_name(root),
         folders=folders,
-        requirements=next((file for file in REQUIREMENTS if usable[file]), ""),
+        requirements=next((file for file in REQUIREMENTS if is_usable[file]), ""),
     )

@@ -1,4 +1,4 @@
-"""The names and the sizes of one plan in a cluster, which all resources of the plan use."""
+"""The names and sizes that all Kubernetes resources of one plan use."""
 
 from __future__ import annotations
 
@@ -22,37 +22,44 @@ from infra_runtime.value import frozen
 Resource = dict[str, Value]
 #: Source: Kubernetes documentation, "Object Names and IDs"
 LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-#: a host name of an Ingress, which cannot be an address. Source: kubernetes, `pkg/apis/networking/validation`
+#: the pattern of a host name in an Ingress; the host name cannot be an IP address. Source: kubernetes,
+#: `pkg/apis/networking/validation`
 HOST = rf"(?i)(?!.{{254}}|\d+(\.\d+){{3}}\Z)(\*\.)?{LABEL}(\.{LABEL})*"
-HOST_RULE = "labels of letters, digits and hyphens, with dots between them; it is not an address"
-#: longest name of a workload: Kubernetes adds a hash of 11 characters to the name in labels of at most 63.
-#: Source: kubernetes/kubernetes #64023
+HOST_RULE = (
+    "labels of letters, digits and hyphens, with dots between the labels; an IP address is not allowed"
+)
+#: the greatest length of a workload's name: Kubernetes appends a hash of 11 characters, and the result must
+#: have at most 63 characters. Source: kubernetes/kubernetes #64023
 LONGEST_NAME = 52
-#: longest name of a resource of an operator, which adds `-server` to the name of a stateful set
+#: the greatest length of the name of an operator's resource: the operator appends `-server` to it
 _LONGEST_OPERATED = 45
-#: longest name of a port. Source: RFC 6335, section 5.1
+#: the greatest length of a port's name. Source: RFC 6335, section 5.1
 _LONGEST_PORT = 15
-#: the owner of the exported resources, in the label `app.kubernetes.io/managed-by` and as field manager
+#: the value of the label `app.kubernetes.io/managed-by` of all exported resources, and the name of the field
+#: manager
 MANAGER = "infra"
-#: the annotations with which a deploy recognises a resource of an operator: the type of the condition that is
-#: true when the members are ready, the field with the number of members, and the selector of their pods
+#: the annotations of an operator's resource, which a deploy reads: the type of the condition that is true
+#: when all members are ready, the name of the field with the number of members, and the selector of the
+#: members' pods
 READY, MEMBERS, PODS = "infra/ready", "infra/members", "infra/pods"
-#: the environments that a cluster can have; `test` is missing, because its ports and data are for one test
-#: run
+#: the environments that can be exported to a cluster; `test` is missing, because its ports and data are valid
+#: for one test run only
 ENVIRONMENTS = ("development", "staging", "production")
 
 
 @frozen
 class Size:
-    """The size of the user's own services in one environment."""
+    """The number of pods, their resources and the log level of the user's own services in one environment."""
 
     replicas: int
     cpu: str
     memory: str
-    #: the limit of the memory: Python needs more for a moment while it imports modules
+    #: the limit of the memory, which is higher than the request because Python needs more while it imports
+    #: modules
     most_memory: str
     log_level: str
-    #: the largest number of pods to which the HPA scales a service; 0: the number is fixed
+    #: the greatest number of pods to which the HPA (horizontal pod autoscaler) scales a service; 0: without
+    #: an HPA
     most_replicas: int = 0
 
 
@@ -67,9 +74,9 @@ SIZES: Mapping[str, Size] = {
 
 @frozen
 class Cluster:
-    """One plan with the settings of its export: the context of every resource."""
+    """One plan and the settings of its export, from which every resource is created."""
 
-    #: the name of the stack, which is also the name of the namespace
+    #: the name of the stack, from which the names of the namespace and of the Secrets are derived
     name: str
     plan: Plan
     stack: Stack
@@ -94,9 +101,9 @@ class Cluster:
         return f"{self.name}-variables"
 
     def secret_key(self, secret: str) -> tuple[str, str]:
-        """Return the name of the Secret that contains a secret of a service, and its key in the Secret.
+        """Return the name of the Secret that contains a secret of a service, and the key in this Secret.
 
-        `secret` is the name in the exported files, such as `postgres-password`.
+        `secret` is the name of the secret in the exported files, such as `postgres-password`.
         """
         for spec in self.stack.services.values():
             host = self.host_of(spec)
@@ -107,7 +114,7 @@ class Cluster:
         return self.secrets, secret
 
     def is_scaled(self, spec: ServiceSpec) -> bool:
-        """Return whether an engine may run several pods of a service."""
+        """Return whether a cluster may run several pods of a service."""
         container = spec.container
         return container is not None and not (container.data or container.replicas or spec.task)
 
@@ -118,23 +125,22 @@ class Cluster:
     def needs(self, spec: ServiceSpec) -> list[ServiceSpec]:
         """Return the services with a container that a service needs or refers to, in the plan's order."""
         names = {*spec.all_needs(), *(service for service, _ in optional_exports(spec.references))}
-        return [other for name, other in self.stack.services.items() if name in names]
+        return [needed_spec for name, needed_spec in self.stack.services.items() if name in names]
 
     def host_of(self, spec: ServiceSpec) -> str:
-        """Return the name of the workload and of the Service of a service."""
+        """Return the name of the workload and of the Kubernetes Service of a service."""
         return self.stack.hosts[spec.name]
 
     def address_of(self, spec: ServiceSpec) -> str:
-        """Return the name of the Service for the clients of a service."""
+        """Return the name of the Kubernetes Service to which the clients of a service connect."""
         return self.stack.address(spec.name)
 
 
 def cluster_stack(plan: Plan) -> Stack:
     """Return the stack of a plan with names that Kubernetes accepts.
 
-    A service that an operator runs has the exports and the secrets of the operator.
-
-    The name of a Service begins with a letter. Source: Kubernetes documentation, "Object Names and IDs".
+    If an operator runs a service, its exports and secrets are those of the operator. The name of a Kubernetes
+    Service must begin with a letter. Source: Kubernetes documentation, "Object Names and IDs".
     """
     stack = stack_of(plan)
     services = {name: _operated(spec) for name, spec in stack.services.items()}
@@ -150,9 +156,9 @@ def cluster_stack(plan: Plan) -> Stack:
 
 
 def workload_names(service: str) -> list[str]:
-    """Return the names that the workload of a service can have, the most specific name first.
+    """Return the possible names of a service's workload, the most specific name first.
 
-    The name of a service contains a hash if it is too long, or if another service has the name without it.
+    The name contains a hash if the service's name is too long, or if another service already has the name.
     """
     label = host_name(service)
     return [
@@ -163,7 +169,7 @@ def workload_names(service: str) -> list[str]:
 
 
 def _operated(spec: ServiceSpec) -> ServiceSpec:
-    """Return a spec with the exports and secrets of its operator, if it has one."""
+    """Return a spec with the exports and secrets of its operator; unchanged if it has no operator."""
     container = container_of(spec)
     if not (operator := container.operator):
         return spec
@@ -176,7 +182,7 @@ def _operated(spec: ServiceSpec) -> ServiceSpec:
 
 
 def port_name(name: str, taken: Collection[str] = ()) -> str:
-    """Return the name of a service's port as Kubernetes accepts it: at most 15 characters, with a letter."""
+    """Return the name of a port as Kubernetes accepts it: at most 15 characters, at least one letter."""
     label = "-".join(filter(None, host_name(name).split("-")))
     if not any(character.isalpha() for character in label):
         label = f"p-{label}"
@@ -184,7 +190,7 @@ def port_name(name: str, taken: Collection[str] = ()) -> str:
 
 
 def digest(text: str) -> str:
-    """Return the first hexadecimal digits of a text's hash."""
+    """Return the first ten hexadecimal digits of a text's SHA-256 hash."""
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
@@ -194,7 +200,7 @@ def labels(cluster: Cluster, spec: ServiceSpec) -> dict[str, Value]:
 
 
 def pod_labels(cluster: Cluster, spec: ServiceSpec) -> dict[str, Value]:
-    """Return labels that all pods of a service have, also if an operator creates the pods."""
+    """Return the labels that all pods of a service have, even if an operator creates the pods."""
     if operator := container_of(spec).operator:
         return {operator.label: cluster.host_of(spec), **operator.labels}
     return labels(cluster, spec)
@@ -210,9 +216,9 @@ def resource(
     annotations: Mapping[str, Value] | None = None,
     **fields: Value,
 ) -> Resource:
-    """Return a resource of Kubernetes with the labels of the stack."""
-    own = {"app.kubernetes.io/part-of": cluster.name, "app.kubernetes.io/managed-by": MANAGER}
-    metadata: dict[str, Value] = {"name": name, "labels": {**(labels or {}), **own}}
+    """Return a Kubernetes resource as JSON data, with the labels of the stack."""
+    stack_labels = {"app.kubernetes.io/part-of": cluster.name, "app.kubernetes.io/managed-by": MANAGER}
+    metadata: dict[str, Value] = {"name": name, "labels": {**(labels or {}), **stack_labels}}
     if annotations:
         metadata["annotations"] = dict(annotations)
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **fields}

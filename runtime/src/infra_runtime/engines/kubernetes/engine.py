@@ -46,22 +46,25 @@ from infra_runtime.spec import references_in
 from infra_runtime.value import frozen
 
 FIRST_LINE = first_line("kubernetes")
-#: the level of Kubernetes' Pod Security Standards that all pods of the namespace have to meet
+#: the level of the Pod Security Standards of Kubernetes that applies to all pods of the namespace
 _SECURITY = "restricted"
-#: the file with which Kustomize recognises a base or an overlay
+#: the name of the file that describes a base or an overlay for Kustomize
 KUSTOMIZATION = "kustomization.yaml"
-#: the file with the sealed secrets of an overlay
+#: the name of the file with the sealed secrets of an overlay
 SEALED = "sealed-secrets.yaml"
 #: the name of the file with the resources that do not belong to one service
 _STACK = "stack"
-#: kinds that belong to the cluster, and not to a namespace
+#: the kinds of resources that belong to the cluster, not to a namespace
 _OF_CLUSTER = frozenset({"Namespace", "ClusterIssuer"})
 
 
 def _option(pattern: str, rule: str) -> str:
-    """Return a field for an option: a value of the user has to match the pattern; `rule` explains it."""
-    made: str = field(default="", metadata={"pattern": pattern, "rule": rule})
-    return made
+    """Return a dataclass field for a command-line option.
+
+    Its value must match the pattern that `rule` explains.
+    """
+    option_field: str = field(default="", metadata={"pattern": pattern, "rule": rule})
+    return option_field
 
 
 @frozen
@@ -69,7 +72,7 @@ class Kubernetes:
     """The engine that converts plans to files for `kubectl apply -k`. The class implements `Engine`."""
 
     name: ClassVar[str] = "kubernetes"
-    #: the name of the stack, of its namespace, and of the images that are built
+    #: the name of the project, from which the names of the stack, its namespace and its images are derived
     project: str
     #: the name of the namespace; by default, the name of the stack
     namespace: str = _option(
@@ -88,45 +91,45 @@ class Kubernetes:
 
     def __post_init__(self) -> None:
         """Check the options of the command line. Raises `ConfigurationError` with the name of the option."""
-        for item in fields(self):
-            value, pattern = getattr(self, item.name), item.metadata.get("pattern")
+        for option in fields(self):
+            value, pattern = getattr(self, option.name), option.metadata.get("pattern")
             if value and pattern and not re.fullmatch(pattern, value):
                 raise ConfigurationError(
-                    f"{value!r} is not valid",
-                    where=f"--{item.name}",
-                    hint=f"The value consists of {item.metadata['rule']}.",
+                    f"the value {value!r} is not valid",
+                    where=f"--{option.name}",
+                    hint=f"The value consists of {option.metadata['rule']}.",
                 )
 
     def render(self, plan: Plan) -> Mapping[str, str]:
-        """Return a mapping from path to text, with the files of the base and of the overlay of one plan."""
+        """Return the files of the base and of the overlay for one plan, as a mapping from path to text."""
         return self.render_environments([plan])
 
     def render_environments(self, plans: Sequence[Plan]) -> Mapping[str, str]:
         """Return a mapping from relative path to text of the files for plans of several environments.
 
-        The folder `base` contains the resources that all environments have, with the values of the first
-        plan. `overlays/ENVIRONMENT` contains the other resources and the patches of this environment, so that
-        base and overlay together are exactly the resources of the plan. The same plans always result in the
-        same bytes.
+        The folder `base` contains the resources that are in all plans, with the values of the first plan. The
+        folder `overlays/ENVIRONMENT` contains the other resources of a plan, and patches for the values that
+        differ. Base and overlay together result in exactly the resources of the plan. Equal plans result in
+        equal texts.
 
         Raises:
             ConfigurationError: a setting cannot be exported; the error contains its dotted key.
         """
         models = {plan.environment: self.model(plan) for plan in plans}
-        first, *others = models.values()
-        shared = {key for key in first if all(key in other for other in others)}
+        first_model, *other_models = models.values()
+        shared_keys = {key for key in first_model if all(key in model for model in other_models)}
         files: dict[str, str] = {}
         groups: dict[str, list[Resource]] = {}
-        for key, (group, made) in first.items():
-            if key in shared:
-                groups.setdefault(group, []).append(made)
+        for key, (group, item_resource) in first_model.items():
+            if key in shared_keys:
+                groups.setdefault(group, []).append(item_resource)
         for group, resources in groups.items():
             files[f"base/{group}.yaml"] = _documents(resources)
         files[f"base/{KUSTOMIZATION}"] = FIRST_LINE + dump(
             {**_head(), "resources": [f"{group}.yaml" for group in groups]}
         )
         for plan in plans:
-            files |= self._overlay(plan, models[plan.environment], first, shared)
+            files |= self._overlay(plan, models[plan.environment], first_model, shared_keys)
         files[".gitignore"] = f"{FIRST_LINE}/overlays/*/{SECRETS}/\n"
         return files
 
@@ -143,28 +146,31 @@ class Kubernetes:
         namespace = self.namespace_name()
         resources = [(_STACK, resource("v1", "Namespace", namespace, cluster, labels=security))]
         resources.append((_STACK, stack_policy(cluster)))
-        resources += [(_STACK, made) for made in certificate_resources(cluster)]
+        resources += [(_STACK, item_resource) for item_resource in certificate_resources(cluster)]
         for spec in cluster.stack.services.values():
             check_needs(spec, cluster.stack)
-            own = [
+            resources_of_service = [
                 *service_resources(spec, cluster),
                 service_policy(spec, cluster),
                 *ingress_resources(spec, cluster),
             ]
-            resources += [(f"service-{cluster.host_of(spec)}", made) for made in own]
+            resources += [
+                (f"service-{cluster.host_of(spec)}", item_resource) for item_resource in resources_of_service
+            ]
         model: dict[tuple[str, str], tuple[str, Resource]] = {}
-        for file, made in resources:
-            metadata = made["metadata"]
+        for file, item_resource in resources:
+            metadata = item_resource["metadata"]
             assert isinstance(metadata, dict)  # noqa: S101 - for the type checker
-            if made["kind"] not in _OF_CLUSTER:
+            if item_resource["kind"] not in _OF_CLUSTER:
                 metadata["namespace"] = namespace
-            model[str(made["kind"]), str(metadata["name"])] = file, made
+            model[str(item_resource["kind"]), str(metadata["name"])] = file, item_resource
         return model
 
     def secrets(self, plan: Plan) -> list[str]:
         """Return the keys of the Secret with the passwords of a plan's services.
 
-        An operator generates the passwords of its services itself.
+        The Secret does not contain the passwords of services that an operator runs: the operator generates
+        them.
         """
         stack = self.cluster(plan).stack
         return sorted(
@@ -177,7 +183,7 @@ class Kubernetes:
         )
 
     def required_secrets(self, plan: Plan) -> dict[str, list[str]]:
-        """Return a mapping from the name of each Secret that the pods of a plan need to its keys."""
+        """Return the Secrets that the pods of a plan need, as a mapping from name to keys."""
         cluster = self.cluster(plan)
         required = {
             cluster.variables: sorted(_required_variables(cluster)),
@@ -191,26 +197,31 @@ class Kubernetes:
         for plan in plans:
             cluster = self.cluster(plan)
             omitted = sorted(cluster.stack.omitted)
-            notes += [f"{name} is left out: its kind has no container image." for name in omitted]
+            notes += [f"{name} is not exported: its kind has no container image." for name in omitted]
             built = [spec for spec in cluster.stack.services.values() if not container_of(spec).image]
-            notes += [f"{spec.name}: you have to build the image {image(spec, cluster)}." for spec in built]
+            notes += [f"Build the image {image(spec, cluster)} of {spec.name}." for spec in built]
             for secret, keys in self.required_secrets(plan).items():
                 if plan.environment in self.sealed:
                     continue
                 if secret != cluster.secrets or plan.environment != "development":
-                    notes.append(f"Create the Secret {secret} in {plan.environment}: {', '.join(keys)}.")
+                    notes.append(
+                        f"Create the Secret {secret} in {plan.environment}, with the keys {', '.join(keys)}."
+                    )
         return list(dict.fromkeys(notes))
 
     def namespace_name(self) -> str:
-        """Return the name of the namespace: the setting, or the name of the stack."""
+        """Return the name of the namespace: the option `--namespace`, or by default the name of the stack."""
         return self.namespace or self.stack_name()
 
     def stack_name(self) -> str:
-        """Return the name of the stack in labels."""
+        """Return the name of the stack: the project's name, shortened to the length that labels allow."""
         return host_name(self.project, longest=LONGEST_NAME)
 
     def cluster(self, plan: Plan) -> Cluster:
-        """Return the names and the sizes of a plan in the cluster. Raises `ConfigurationError`."""
+        """Return a plan with the settings of its export.
+
+        Raises `ConfigurationError` for the environment `test`.
+        """
         if plan.environment not in ENVIRONMENTS:
             raise ConfigurationError(
                 f"the environment {plan.environment!r} cannot be exported to a cluster",
@@ -233,15 +244,17 @@ class Kubernetes:
         plan: Plan,
         model: Mapping[tuple[str, str], tuple[str, Resource]],
         base: Mapping[tuple[str, str], tuple[str, Resource]],
-        shared: set[tuple[str, str]],
+        shared_keys: set[tuple[str, str]],
     ) -> dict[str, str]:
         """Return the files of the overlay of one plan."""
         folder = f"overlays/{plan.environment}"
         files: dict[str, str] = {}
-        added = [made for key, (_, made) in model.items() if key not in shared]
+        other_resources = [
+            item_resource for key, (_, item_resource) in model.items() if key not in shared_keys
+        ]
         resources = ["../../base"]
-        if added:
-            files[f"{folder}/resources.yaml"] = _documents(added)
+        if other_resources:
+            files[f"{folder}/resources.yaml"] = _documents(other_resources)
             resources.append("resources.yaml")
         if sealed := self.sealed.get(plan.environment):
             files[f"{folder}/{SEALED}"] = _documents(
@@ -268,7 +281,7 @@ class Kubernetes:
         patches: list[Value] = [
             {"target": {"kind": kind, "name": f"^{name}$"}, "patch": text}
             for kind, name in model
-            if (kind, name) in shared and (text := patch(base[kind, name][1], model[kind, name][1]))
+            if (kind, name) in shared_keys and (text := patch(base[kind, name][1], model[kind, name][1]))
         ]
         if patches:
             kustomization["patches"] = patches
@@ -276,16 +289,16 @@ class Kubernetes:
         return files
 
     def _sealed_secret(self, name: str, values: Mapping[str, str], plan: Plan) -> Resource:
-        """Return the resource from which the controller of the cluster makes a Secret with the same name."""
-        made = resource("bitnami.com/v1alpha1", "SealedSecret", name, self.cluster(plan))
-        metadata = made["metadata"]
+        """Return a resource from which the controller of the cluster creates the Secret `name`."""
+        sealed_secret = resource("bitnami.com/v1alpha1", "SealedSecret", name, self.cluster(plan))
+        metadata = sealed_secret["metadata"]
         assert isinstance(metadata, dict)  # noqa: S101 - for the type checker
         metadata["namespace"] = self.namespace_name()
-        made["spec"] = {
+        sealed_secret["spec"] = {
             "encryptedData": dict(values),
             "template": {"metadata": dict(metadata), "type": "Opaque"},
         }
-        return made
+        return sealed_secret
 
 
 def _head() -> dict[str, Value]:
@@ -293,7 +306,7 @@ def _head() -> dict[str, Value]:
 
 
 def _documents(resources: Sequence[Resource]) -> str:
-    return FIRST_LINE + "---\n".join(dump(made) for made in resources)
+    return FIRST_LINE + "---\n".join(dump(item_resource) for item_resource in resources)
 
 
 def _required_variables(cluster: Cluster) -> set[str]:

@@ -1,8 +1,8 @@
-"""The plan of port-forwards to a stack that runs in a cluster.
+"""Create a plan of port-forwards to a stack that runs in a cluster.
 
-Each service of the deployed plan becomes a service with the same name, ports and exports, whose program is
-`live.port_forward`. The local engine runs this plan, so that logs, restarts, leases, probes and the leak
-check work as for every other service.
+For each service of the deployed plan, the plan contains a service with the same name, ports and exports; its
+program is `live.port_forward`. The local engine runs this plan, so logs, restarts, leases, probes and the
+leak check work as for other services.
 """
 
 from __future__ import annotations
@@ -38,31 +38,31 @@ from infra_runtime.spec import (
 from infra_runtime.spec.references import OWN_SCOPES
 from infra_runtime.value import frozen
 
-#: the data directory of the port-forwards, in the data directory of local stacks
+#: the name of the data directory of the port-forwards, which is in the data directory of local stacks
 FOLDER = "plan-kubernetes"
-#: seconds until a pod must be ready; a new pod may need as long as the scheduler and the image
+#: seconds until a port-forward must be ready; a new pod waits for the scheduler and the download of its image
 _START = 90.0
 _PACKAGE = "infra_runtime.engines.kubernetes.live"
-#: the variables with which kubectl finds the cluster
+#: the environment variables from which kubectl reads the address of the cluster and the folder of its cache
 _VARIABLES = ("KUBECONFIG", "KUBECACHEDIR")
 
 
 @frozen
 class Place:
-    """The place of a deployed stack: the environment that was deployed, and where."""
+    """The deployed stack of a project: its environment, the context of its cluster, and its namespace."""
 
     environment: str = "development"
     #: the context in the kubeconfig; empty: the current context
     context: str = ""
-    #: empty: the name of the project
+    #: the namespace; empty: the name of the project
     namespace: str = ""
 
 
 def forwarded(resolved: Resolved, place: Place, data: Path, names: Collection[str] = ()) -> Resolved:
     """Return a plan of port-forwards to the services of a resolved plan, for the local engine.
 
-    The result does not contain services without a container or a port, and no tasks, because the deploy has
-    already run them. `data` is the data directory of local stacks.
+    The result does not contain tasks, which the deploy has already run, services that an operator runs, and
+    services without a container or without a port. `data` is the data directory of local stacks.
 
     Raises:
         ConfigurationError: a service in `names` cannot have a port-forward. BinaryMissingError: kubectl is
@@ -74,7 +74,7 @@ def forwarded(resolved: Resolved, place: Place, data: Path, names: Collection[st
     for name in names:
         if reason := _omission(next(spec for spec in resolved.plan.services if spec.name == name)):
             raise ConfigurationError(
-                f"{name} cannot be reached in the cluster: {reason}",
+                f"a port-forward to {name} in the cluster is not possible: {reason}",
                 where=f"services.{name}",
                 hint="Run the tests of this service with the local engine (without --infra-engine).",
             )
@@ -94,14 +94,14 @@ def forwarded(resolved: Resolved, place: Place, data: Path, names: Collection[st
 
 
 def _omission(spec: ServiceSpec) -> str:
-    """Return the reason why a service has no forward; empty if it has one."""
+    """Return the reason why a service has no port-forward; empty if it has a port-forward."""
     if spec.container is None:
         return "its kind has no container image, so it is not deployed"
     if spec.container.operator:
-        return "an operator runs it, whose Services and Secrets have other names"
+        return "an operator runs the service, and the operator's Services and Secrets have other names"
     if spec.task:
-        return "it is a task, which the deploy has completed"
-    return "" if spec.ports else "it does not listen on a port"
+        return "the service is a task, which the deploy has completed"
+    return "" if spec.ports else "the service does not listen on a port"
 
 
 @frozen
@@ -113,9 +113,9 @@ class _Forward:
     context: str
     spec: ServiceSpec
 
-    def service(self, others: Mapping[str, ServiceSpec]) -> ServiceSpec:
-        """Return the service that forwards the ports. `others` are the services that its exports can use."""
-        spec, exports = self.spec, self._exports(others)
+    def service(self, available: Mapping[str, ServiceSpec]) -> ServiceSpec:
+        """Return the service that forwards the ports; its exports can refer to the services in `others`."""
+        spec, exports = self.spec, self._exports(available)
         secrets = self._secrets((exports,))
         return ServiceSpec(
             name=spec.name,
@@ -145,17 +145,17 @@ class _Forward:
 
     def _program(self, module: str, *arguments: str) -> tuple[str, ...]:
         common = ("--kubectl=${bin.kubectl}", f"--namespace={self.namespace}", f"--context={self.context}")
-        # With -P, files of the working directory are not imported.
+        # With -P, Python does not import files of the working directory.
         return ("${bin.python}", "-P", "-m", f"{_PACKAGE}.{module}", *common, *arguments)
 
-    def _exports(self, others: Mapping[str, ServiceSpec]) -> dict[str, str]:
-        """Return the exports of the service in its container, without those that refer to its machine."""
+    def _exports(self, available: Mapping[str, ServiceSpec]) -> dict[str, str]:
+        """Return the exports of the service in its container that have a value on this machine."""
         exports = {**self.spec.exports, **container_of(self.spec).exports}
         secrets = {f"secret.{name}" for name in container_of(self.spec).secret_files.values()}
         return {
             name: text
             for name, text in exports.items()
-            if all(_is_known(reference, secrets, others) for reference in references(text))
+            if all(_is_known(reference, secrets, available) for reference in references(text))
         }
 
     def _secrets(self, value: object) -> list[str]:
@@ -167,27 +167,27 @@ class _Forward:
         pairs = [f"{secret_file(self._host, name)}=${{data}}/{name}.secret" for name in secrets]
         if not pairs:
             return ()
-        read = Run(
+        read_secrets = Run(
             command=self._program("secret_files", f"--secret={self.cluster.secrets}", *pairs),
             env=_variables(),
         )
-        # The file exists, so that the step `Secret` only declares it.
-        return (read, *(Secret(path=f"${{data}}/{name}.secret") for name in secrets))
+        # The command has created the files, so the steps `Secret` only declare the names of the secrets.
+        return (read_secrets, *(Secret(path=f"${{data}}/{name}.secret") for name in secrets))
 
 
 def _variables() -> dict[str, str]:
-    """Return the variables of kubectl; they are part of the plan, so another cluster is another plan."""
+    """Return the environment variables of kubectl; with other variables, the plan is another plan."""
     return {name: os.environ[name].replace("$", "$$") for name in _VARIABLES if os.environ.get(name)}
 
 
 def _files(spec: ServiceSpec) -> tuple[Step, ...]:
-    """Return the steps that write data of the plan to files. The plugin reads these files."""
+    """Return the steps that write files which need only `${data}`; the plugin reads these files."""
     return tuple(
         step for step in spec.prepare if isinstance(step, WriteFile) and {*references_in(step)} == {"data"}
     )
 
 
-def _is_known(reference: str, secrets: Collection[str], others: Mapping[str, ServiceSpec]) -> bool:
+def _is_known(reference: str, secrets: Collection[str], available: Mapping[str, ServiceSpec]) -> bool:
     """Return whether a reference in an export has a value at the local end of a port-forward."""
     if reference in {"data", "run", "root", "out"}:
         return False
@@ -198,17 +198,17 @@ def _is_known(reference: str, secrets: Collection[str], others: Mapping[str, Ser
         return scope != "bin"
     if optional := optional_export(reference):
         scope, name = optional
-    return scope in others and name in others[scope].exports
+    return scope in available and name in available[scope].exports
 
 
 def _probe(spec: ServiceSpec) -> Probe:
     """Return the probe that checks whether a server answers through its port-forward.
 
-    The port-forward starts when the pod is ready, so this probe only checks the connection. The field `ready`
-    of the spec is not always usable: it may need a password, a file or a program of the local server, which
-    the server in the pod does not have. Therefore the probe is the kind's probe for the protocol
-    (`Entry.protocols`), which works for both servers. A kind without such a probe uses `ready` if it refers
-    only to the host and the ports, and otherwise a TCP connection.
+    The port-forward starts when the pod is ready, so this probe only checks the connection. The probe in
+    `ready` may need a password, a file or a program that only a local server has. Therefore, the result is
+    the kind's probe for its protocol (`Entry.protocols`), which also works for a server in a pod. For a kind
+    without such a probe, the result is `ready` if `ready` refers to the host and the ports only; otherwise,
+    it is a probe that opens a TCP connection.
     """
     if spec.kind in KINDS and KINDS[spec.kind].protocols:
         from infra_runtime import catalogue  # imported here because the import of pydantic is slow
@@ -216,9 +216,9 @@ def _probe(spec: ServiceSpec) -> Probe:
         for probe in catalogue.entry(spec.kind).protocols.values():
             if probe.port in spec.ports:
                 return probe
-    own = spec.ready
-    used = {name.partition(".")[0] for name in references_in(own)}
-    is_local = bool(spec.kind and container_of(spec).health) or bool(used - {"host", "port", "stack"})
-    if own is None or isinstance(own, ExecProbe) or is_local:
+    spec_probe = spec.ready
+    scopes = {name.partition(".")[0] for name in references_in(spec_probe)}
+    is_local = bool(spec.kind and container_of(spec).health) or bool(scopes - {"host", "port", "stack"})
+    if spec_probe is None or isinstance(spec_probe, ExecProbe) or is_local:
         return TcpProbe(port=next(iter(spec.ports)))
-    return own
+    return spec_probe

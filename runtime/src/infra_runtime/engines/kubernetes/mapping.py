@@ -1,4 +1,4 @@
-"""The table of how each field of a service is exported to Kubernetes, as data and as a page of Markdown.
+"""The tables that describe how each field of a service is exported to Kubernetes, and their page.
 
 `python -m infra_runtime.engines.kubernetes.mapping > docs/reference/export-kubernetes.md` writes the page.
 """
@@ -19,24 +19,24 @@ from infra_runtime.engines.mapping import (
 )
 
 _NAME = (
-    "The name is also the host name: `_` becomes `-`, a name that begins with a digit gets the prefix `s-`, "
-    "and a name with more than 52 characters is shortened and gets a hash."
+    "The name is also the host name. In the host name, `-` replaces `_`, a name that begins with a digit has "
+    "the prefix `s-`, and a name with more than 52 characters is shortened and ends with a hash."
 )
 _ENV = (
     "A secret is a reference to the Secret `STACK-secrets`. The variables `INFRA_ENV` and `LOG_LEVEL` are "
     "added to your own services; the level is `debug` in development, `info` in staging and `warning` in "
-    "production. A name with other characters than printable ASCII, and a value with a character that "
-    "Kustomize cannot read (U+007F to U+009F), are refused."
+    "production. A name with a character that is not printable ASCII is refused, and so is a value with a "
+    "character that Kustomize cannot read (U+007F to U+009F)."
 )
 _NEEDS = (
-    "Network policies allow these connections only. If the image has Python, an init container waits for "
-    "the needed services; other programs have to try again, or exit and are started again. A needed service "
-    "without an image is refused."
+    "Network policies allow only connections to the needed services. If the image contains Python, an init "
+    "container waits for the needed services. A program in another image must repeat a failed connection, or "
+    "exit; Kubernetes then starts the program again. A needed service without an image is refused."
 )
 _READY = (
-    "A probe by HTTP or TCP uses the field of Kubernetes; if it checks the content, and for all other "
-    "probes, the probe is a command in the image. The export is refused if the image does not have such a "
-    "command."
+    "A probe by HTTP or TCP becomes an `httpGet` or a `tcpSocket`. Other probes, probes that check the "
+    "content of an answer, and probes of tasks become a command in the image. If the image contains no "
+    "program for the command, the export is refused."
 )
 
 #: field of `ServiceSpec` → its row
@@ -46,8 +46,8 @@ SPEC: Mapping[str, Row] = {
         outcome="changed",
         attribute="`command`, `args`",
         remark=(
-            "Your own service keeps its command, and both fields are written. For a service of the "
-            "catalogue, the arguments of the entry point of its image are written instead."
+            "The command of your own service is kept and written to both fields. For a service of the "
+            "catalogue, arguments for the entry point of its image replace the command."
         ),
     ),
     "env": Row(outcome="kept", attribute="`env`", remark=_ENV),
@@ -59,7 +59,10 @@ SPEC: Mapping[str, Row] = {
     "prepare": Row(
         outcome="changed",
         attribute="ConfigMap, Secret, volume claim",
-        remark="The script of the image prepares the data; local commands and seeds are not exported.",
+        remark=(
+            "The entry point of the image prepares the data of the service. Commands and seeds of the local "
+            "engine are not exported."
+        ),
     ),
     "ports": Row(
         outcome="changed",
@@ -92,31 +95,32 @@ SPEC: Mapping[str, Row] = {
         outcome="changed",
         attribute="`terminationGracePeriodSeconds`",
         remark=(
-            "The seconds of all stop steps together. The image determines the signal: a pod cannot set "
-            "another one."
+            "The value is the sum of the seconds of all stop steps. The image determines the signal: a pod "
+            "cannot set another signal."
         ),
     ),
     "restart": Row(
         outcome="changed",
-        remark="The pods of a service are always started again, and a Job is tried three times.",
+        remark="Kubernetes always starts pods of services again, and repeats a failed Job three times.",
     ),
     "task": Row(
         outcome="kept",
         attribute="Job",
         remark=(
             "The name of the Job contains a hash of its content, because a Job cannot be changed. The data "
-            "of a task are in a claim."
+            "of a task are in a persistent volume claim."
         ),
     ),
-    "watch": Row(outcome="left out", remark="Changed files are part of a new image."),
+    "watch": Row(outcome="left out", remark="To use changed files, build a new image."),
     "refuses_root": Row(outcome="changed", attribute="`runAsNonRoot`", remark="No container runs as root."),
     "container": Row(
         outcome="kept",
         attribute="Deployment, StatefulSet",
         remark=(
-            "A service with data is a StatefulSet with one pod and a claim, or with the setting `operator` "
-            "the resource of this operator. A folder of the project is refused, because no cluster has it. A "
-            "service whose kind does not have the field is left out, with a note."
+            "A service with data is a StatefulSet with one pod and a persistent volume claim; with the "
+            "setting `operator`, the service is a resource of this operator. A folder of the project is "
+            "refused, because a cluster does not contain the folder. If the kind of a service has no field "
+            "`container`, the service is left out, and the command prints a note about this."
         ),
     ),
     **CONTAINER_FIELDS,
@@ -125,8 +129,8 @@ SPEC: Mapping[str, Row] = {
 _CONTAINER = Row(
     outcome="kept",
     remark=(
-        "`replicas` sets the number of pods, `storage` the size of the claim, `uid` the user, and `public` "
-        "creates an Ingress. Without an image, the image is `REGISTRY/NAME:TAG`."
+        "`replicas` sets the number of pods, `storage` the size of the volume claim, `uid` the user, and "
+        "`public` creates an Ingress. If no image is set, the name of the image is `REGISTRY/NAME:TAG`."
     ),
 )
 
@@ -138,8 +142,10 @@ USER_SERVICE: Mapping[str, Row] = {
     "route": Row(
         outcome="kept",
         attribute="the configuration of the proxy, Ingress",
-        remark="The Ingress of the proxy has the hosts of all routes, with a certificate of cert-manager. A "
-        "host that is not a DNS name is refused.",
+        remark=(
+            "The Ingress of the proxy contains the hosts of all routes, and a certificate of cert-manager. A "
+            "host that is not a DNS name is refused."
+        ),
     ),
     "container": _CONTAINER,
     **CONTAINER_USER_KEYS,
@@ -165,7 +171,7 @@ IMAGE_SERVICE: Mapping[str, Row] = {
     "volumes": Row(
         outcome="changed",
         attribute="`volumeClaimTemplates`",
-        remark="The path `${data}` is a claim; a path of this machine is refused.",
+        remark="The path `${data}` is a volume claim; a path of this machine is refused.",
     ),
     **{key: USER_SERVICE[key] for key in USER_SERVICE if key not in {"command", "cwd"}},
 }
@@ -176,7 +182,7 @@ REFERENCES: Mapping[str, Row] = {
     "${port.NAME}": Row(outcome="changed", remark="The value is the port number inside the container."),
     "${SERVICE.EXPORT}": Row(outcome="changed", remark="The value contains the name of the Service."),
     "${SERVICE.EXPORT?}": Row(
-        outcome="changed", remark="The value is empty if the stack does not contain that service."
+        outcome="changed", remark="The value is empty if the stack does not contain SERVICE."
     ),
     "${env.NAME}": Row(
         outcome="changed",
@@ -188,14 +194,14 @@ REFERENCES: Mapping[str, Row] = {
         outcome="changed",
         attribute="`secretKeyRef`",
         remark=(
-            "The value is a key of the Secret `STACK-secrets`. In development, the command creates the "
-            "files of this Secret; otherwise you create the Secret, or it is written as a sealed secret. The "
-            "passwords of a service with an `operator` are in the Secret that the operator creates. This "
-            "reference is allowed only in `env`."
+            "The value is a key of the Secret `STACK-secrets`. In development, the command creates the files "
+            "of this Secret. In other environments, you create the Secret, or the command writes a sealed "
+            "secret. The passwords of a service with an `operator` are in the Secret that the operator "
+            "creates. This reference is allowed only in `env`."
         ),
     ),
     "${data}": Row(outcome="changed", attribute="`volumeClaimTemplates`"),
-    "${run}": Row(outcome="changed", attribute="`/tmp`", remark="Other containers cannot use it."),
+    "${run}": Row(outcome="changed", attribute="`/tmp`", remark="Other containers cannot use this folder."),
     "${root}": Row(outcome="changed", remark="The value is `container.root`, or `/app`."),
     "${bin.NAME}": Row(outcome="changed", remark="The value is the name of the executable in the image."),
     "${stack.environment}": Row(outcome="kept"),
@@ -209,14 +215,14 @@ _PAGE = """\
 
 <!-- written by `python -m infra_runtime.engines.kubernetes.mapping`; a test compares it with the code -->
 
-The command `infra export kubernetes` writes files with which `kubectl apply -k` runs a stack in a cluster.
-[Export a stack to Kubernetes](../how-to/export-to-kubernetes.md) explains how to use the command. The tables
-on this page list every field of a service, and how the command exports the field (the outcome):
+The command `infra export kubernetes` writes files for a stack, so that `kubectl apply -k` can run the stack
+in a cluster. [Export a stack to Kubernetes](../how-to/export-to-kubernetes.md) explains how to use the
+command. The tables on this page list every field of a service, and the outcome of its export:
 
 - **kept**: Kubernetes has the same setting
 - **changed**: Kubernetes has a setting with the same effect
 - **left out**: the field is not exported, because only the local engine uses it
-- **refused**: the command reports an error with the line of the stack file, never a warning
+- **refused**: the command fails with an error that contains the line of the stack file
 
 ## A service of the stack
 
@@ -234,12 +240,12 @@ on this page list every field of a service, and how the command exports the fiel
 
 def page() -> str:
     """Return the text of the page about the export to Kubernetes, in Markdown."""
-    place = "in Kubernetes"
+    attribute_title = "in Kubernetes"
     return _PAGE.format(
-        spec=table("field", place, SPEC),
-        own=table("key", place, USER_SERVICE),
-        image=table("key", place, IMAGE_SERVICE),
-        references=table("reference", place, REFERENCES),
+        spec=table("field", attribute_title, SPEC),
+        own=table("key", attribute_title, USER_SERVICE),
+        image=table("key", attribute_title, IMAGE_SERVICE),
+        references=table("reference", attribute_title, REFERENCES),
     )
 
 

@@ -1,4 +1,4 @@
-"""The network of a stack in a cluster: network policies, the Ingress, and the issuer of its certificates."""
+"""Create the network resources of a stack: network policies, Ingresses, and the issuer of certificates."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from infra_runtime.engines.yaml_text import Value
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.spec import ServiceSpec
 
-#: addresses inside of clusters and company networks. Source: RFC 1918, RFC 3927
+#: the ranges of addresses inside of clusters and company networks. Source: RFC 1918, RFC 3927
 _INTERNAL = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
 _ANY = "0.0.0.0/0"
 #: the ports of the API server
 _API_SERVER = (443, 6443)
-#: the label of the pods that answer the requests of the certificate authority, and their port.
-#: Source: cert-manager, `pkg/apis/acme/v1/const.go` and documentation, "HTTP01"
+#: the label and the port of the pods that answer the requests of the certificate authority. Source:
+#: cert-manager, `pkg/apis/acme/v1/const.go` and documentation, "HTTP01"
 _SOLVER, _SOLVER_PORT = "acme.cert-manager.io/http01-solver", 8089
-#: the directories of Let's Encrypt. Source: Let's Encrypt documentation, "Staging Environment"
+#: environment → the URL of the ACME directory of Let's Encrypt. Source: Let's Encrypt documentation, "Staging
+#: Environment"
 _DIRECTORIES = {
     "staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
     "production": "https://acme-v02.api.letsencrypt.org/directory",
@@ -42,26 +43,26 @@ def stack_policy(cluster: Cluster) -> Resource:
 
 
 def service_policy(spec: ServiceSpec, cluster: Cluster) -> Resource:
-    """Return the policy of one service: the services that need it, and the services that it needs."""
-    own = labels(cluster, spec)
+    """Return the policy of one service, which allows connections from its clients and to needed services."""
+    service_labels = labels(cluster, spec)
     users = [user for user in cluster.stack.services.values() if spec in cluster.needs(user)]
     ingress: list[Value] = []
     if users and spec.ports:
         pods: list[Value] = [{"podSelector": {"matchLabels": pod_labels(cluster, user)}} for user in users]
         ingress.append({"from": pods, "ports": _ports(spec)})
     if container_of(spec).public and spec.ports:
-        # From every namespace, because the Ingress controller is in another one.
+        # From every namespace, because the Ingress controller is in another namespace.
         ingress.append({"ports": _ports(spec)})
     if ports := _metrics_ports(spec, cluster):
         ingress.append({"from": [{"namespaceSelector": {}}], "ports": ports})
     egress: list[Value] = [
-        {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]},  # names
+        {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]},  # DNS
     ]
     for need in cluster.needs(spec):
         if need.ports:
             pod: dict[str, Value] = {"podSelector": {"matchLabels": pod_labels(cluster, need)}}
             egress.append({"to": [pod], "ports": _ports(need)})
-    if not spec.kind:  # the user's own program may use other servers, but not other parts of the cluster
+    if not spec.kind:  # the user's own program may connect to servers outside of the cluster
         egress.append({"to": [{"ipBlock": {"cidr": _ANY, "except": list(_INTERNAL)}}]})
     if operator := container_of(spec).operator:
         members: list[Value] = [{"podSelector": {"matchLabels": pod_labels(cluster, spec)}}]
@@ -69,7 +70,7 @@ def service_policy(spec: ServiceSpec, cluster: Cluster) -> Resource:
             {"namespaceSelector": {}, "podSelector": {"matchLabels": dict(operator.manager)}}
         ]
         ingress += [{"from": members}, {"from": manager, "ports": _tcp(operator.ports)}]
-        # The members also use the API server, which no selector of pods selects.
+        # The members also connect to the API server, which no selector of pods selects.
         egress += [{"to": members}, {"ports": _tcp(_API_SERVER)}]
     fields: dict[str, Value] = {
         "podSelector": {"matchLabels": pod_labels(cluster, spec)},
@@ -78,7 +79,9 @@ def service_policy(spec: ServiceSpec, cluster: Cluster) -> Resource:
         "egress": egress,
     }
     name = cluster.host_of(spec)
-    return resource("networking.k8s.io/v1", "NetworkPolicy", name, cluster, labels=own, spec=fields)
+    return resource(
+        "networking.k8s.io/v1", "NetworkPolicy", name, cluster, labels=service_labels, spec=fields
+    )
 
 
 def ingress_resources(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
@@ -86,7 +89,7 @@ def ingress_resources(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
     if not container_of(spec).public or not spec.ports or spec.task:
         return []
     port = "http" if "http" in spec.ports else next(iter(spec.ports))
-    name, own = cluster.host_of(spec), labels(cluster, spec)
+    name, service_labels = cluster.host_of(spec), labels(cluster, spec)
     backend: dict[str, Value] = {"service": {"name": name, "port": {"number": inner_port(spec, port)}}}
     path: dict[str, Value] = {"path": "/", "pathType": "Prefix", "backend": backend}
     hosts = host_names(cluster)
@@ -98,13 +101,19 @@ def ingress_resources(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
         annotations["cert-manager.io/cluster-issuer"] = _issuer_name(cluster)
     return [
         resource(
-            "networking.k8s.io/v1", "Ingress", name, cluster, labels=own, annotations=annotations, spec=fields
+            "networking.k8s.io/v1",
+            "Ingress",
+            name,
+            cluster,
+            labels=service_labels,
+            annotations=annotations,
+            spec=fields,
         )
     ]
 
 
 def certificate_resources(cluster: Cluster) -> list[Resource]:
-    """Return the issuer of the certificates, and the policy of its pods; empty without a host name.
+    """Return the issuer of the certificates and the policy of its pods; an empty list without a host name.
 
     In development, the certificates are self-signed.
     """
@@ -134,14 +143,14 @@ def certificate_resources(cluster: Cluster) -> list[Resource]:
 
 
 def _issuer_name(cluster: Cluster) -> str:
-    """Return the name of the issuer, which belongs to the whole cluster, so environments do not share it."""
+    """Return the name of the issuer; it contains the environment, because all namespaces share the name."""
     return f"{cluster.name}-{cluster.plan.environment}"
 
 
 def host_names(cluster: Cluster) -> list[str]:
     """Return the host names of the Ingress: from the option `--host`, and from the routes.
 
-    A route with the host `*`, or without a host, is for all hosts.
+    A route without a host, or with the host `*`, adds no host name.
 
     Raises `ConfigurationError` if the host of a route is not a DNS name.
     """
@@ -153,7 +162,7 @@ def host_names(cluster: Cluster) -> list[str]:
                 raise ConfigurationError(
                     f"{offer.service}: an Ingress cannot have the host {host!r} of the route",
                     where=setting_key(offer.service, "route"),
-                    hint=f"The host consists of {HOST_RULE}. Other alphabets have the form xn--….",
+                    hint=f"The host consists of {HOST_RULE}. Write other alphabets in Punycode: xn--….",
                 )
             hosts.append(host)
     return list(dict.fromkeys(host.lower() for host in hosts if host))

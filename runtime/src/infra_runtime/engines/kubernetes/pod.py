@@ -1,4 +1,4 @@
-"""The pod of a service: container, probes, volumes and security context."""
+"""Create the template of a service's pods: container, probes, volumes and security context."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from infra_runtime.spec import HttpProbe, ServiceSpec, TcpProbe
 
 #: seconds between two checks while a service starts
 _START_INTERVAL = 2
-#: the folder in a container with the files of secrets
+#: the folder of the secret files in a container
 _SECRETS = "/run/secrets"
-#: a service whose image has Python waits for the services that it needs
+#: the script of the init container, which waits for the needed services if the image contains Python
 _WAIT = """\
 import socket, sys, time
 for address in sys.argv[1:]:
@@ -56,7 +56,8 @@ def pod_template(spec: ServiceSpec, cluster: Cluster) -> dict[str, Value]:
         security["fsGroupChangePolicy"] = "OnRootMismatch"
     pod: dict[str, Value] = {
         "automountServiceAccountToken": False,
-        # Otherwise a Service called `db` sets DB_PORT to tcp://…, which programs misread.
+        # With the default, a Service called `db` would set DB_PORT to tcp://…, although programs expect a
+        # number.
         "enableServiceLinks": False,
         "securityContext": security,
         "containers": [main],
@@ -71,7 +72,7 @@ def pod_template(spec: ServiceSpec, cluster: Cluster) -> dict[str, Value]:
         pod["topologySpreadConstraints"] = spread(labels(cluster, spec))
     metadata: dict[str, Value] = {"labels": labels(cluster, spec)}
     if files:
-        # A changed file results in new pods.
+        # The annotation changes with the files, so that Kubernetes then creates new pods.
         metadata["annotations"] = {"infra/files": digest(repr(sorted(files.items())))}
     return {"metadata": metadata, "spec": pod}
 
@@ -82,17 +83,17 @@ def config_files(spec: ServiceSpec, cluster: Cluster) -> dict[str, str]:
 
 
 def config_key(path: str) -> str:
-    """Return the key of a file in its ConfigMap. Different paths have different keys."""
+    """Return the key of a file in its ConfigMap; different paths have different keys."""
     return f"{digest(path)[:6]}-{path.rpartition('/')[2]}"
 
 
 def claim_name(spec: ServiceSpec, cluster: Cluster) -> str:
-    """Return the name of the claim for the data of a task; a Job has no templates of claims."""
+    """Return the name of the volume claim for the data of a task: a Job has no templates for claims."""
     return f"{cluster.host_of(spec)}-data"
 
 
 def image(spec: ServiceSpec, cluster: Cluster) -> str:
-    """Return the image of a service; images that are built have the name of the stack and of the service."""
+    """Return the name of a service's image; for an image that is built, REGISTRY/SERVICE:TAG."""
     container = container_of(spec)
     return container.image or f"{cluster.registry}/{cluster.host_of(spec)}:{cluster.tag}"
 
@@ -111,7 +112,7 @@ def _check(spec: ServiceSpec) -> None:
     check_image(spec)
     if container.user and not container.uid:
         raise ConfigurationError(
-            f"{spec.name} has the user {container.user!r}, and Kubernetes requires a number other than 0",
+            f"{spec.name} has the user {container.user!r}, but Kubernetes requires a number other than 0",
             where=setting_key(spec.name, "user"),
             hint=f"Set `user` of {spec.name} to the number of the user in the image, such as 1000.",
         )
@@ -119,63 +120,66 @@ def _check(spec: ServiceSpec) -> None:
 
 def _container(spec: ServiceSpec, cluster: Cluster) -> dict[str, Value]:
     container = container_of(spec)
-    own = not spec.kind
+    is_users_service = not spec.kind
     variables = Variables(cluster, spec)
     command = [variables.word(word, "command") for word in container.command]
-    if own:
+    if is_users_service:
         variables.set("INFRA_ENV", cluster.plan.environment)
         variables.set("LOG_LEVEL", cluster.size.log_level)
     for name, text in container.env.items():
         variables.add(name, text)
     for name, secret in container.secret_files.items():
         variables.set(name, f"{_SECRETS}/{secret_file(cluster.host_of(spec), secret)}")
-    result: dict[str, Value] = {"name": cluster.host_of(spec), "image": image(spec, cluster)}
+    main_container: dict[str, Value] = {"name": cluster.host_of(spec), "image": image(spec, cluster)}
     if container.entrypoint:
-        result |= {"command": list(container.entrypoint), "args": command}
+        main_container |= {"command": list(container.entrypoint), "args": command}
     elif container.entrypoint is not None:
-        # Both fields are written, so that neither comes from the image.
-        result |= {"command": command[:1], "args": command[1:]}
+        # Both fields are written, so that the image determines neither of them.
+        main_container |= {"command": command[:1], "args": command[1:]}
     elif command:
-        result["args"] = command
-    if own and (folder := _working_folder(spec, cluster)):
-        result["workingDir"] = folder
-    result["env"] = variables.entries()
-    result["ports"] = [
+        main_container["args"] = command
+    if is_users_service and (folder := _working_folder(spec, cluster)):
+        main_container["workingDir"] = folder
+    main_container["env"] = variables.entries()
+    main_container["ports"] = [
         {"name": name, "containerPort": inner_port(spec, port), "protocol": "TCP"}
         for port, name in port_names(spec).items()
     ]
-    result |= _probes(spec, cluster)
-    result["resources"] = resources(spec, cluster)
+    main_container |= _probes(spec, cluster)
+    main_container["resources"] = resources(spec, cluster)
     privileged = any(inner_port(spec, port) < UNPRIVILEGED for port in spec.ports)
     capabilities: dict[str, Value] = {"drop": ["ALL"]}
     if privileged:
         capabilities["add"] = ["NET_BIND_SERVICE"]
-    result["securityContext"] = {
+    main_container["securityContext"] = {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": capabilities,
     }
-    result["volumeMounts"] = _mounts(spec)
-    return {key: value for key, value in result.items() if value != []}
+    main_container["volumeMounts"] = _mounts(spec)
+    return {key: value for key, value in main_container.items() if value != []}
 
 
 def resources(spec: ServiceSpec, cluster: Cluster) -> dict[str, Value]:
-    """Return the processor time and the memory that a pod of a service requests, and their limits."""
-    own, size = not spec.kind, cluster.size
+    """Return the processor time and memory that a pod of a service requests, and the limit of its memory."""
+    is_users_service, size = not spec.kind, cluster.size
     return {
-        "requests": {"cpu": size.cpu if own else "100m", "memory": size.memory if own else "256Mi"},
-        "limits": {"memory": size.most_memory if own else "1Gi"},
+        "requests": {
+            "cpu": size.cpu if is_users_service else "100m",
+            "memory": size.memory if is_users_service else "256Mi",
+        },
+        "limits": {"memory": size.most_memory if is_users_service else "1Gi"},
     }
 
 
-def spread(selected: Mapping[str, Value]) -> list[Value]:
+def spread(pod_labels: Mapping[str, Value]) -> list[Value]:
     """Return the constraint that spreads the pods with these labels over the zones of a cluster."""
     return [
         {
             "maxSkew": 1,
             "topologyKey": "topology.kubernetes.io/zone",
             "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": {"matchLabels": selected},
+            "labelSelector": {"matchLabels": pod_labels},
         }
     ]
 
@@ -199,7 +203,10 @@ def _working_folder(spec: ServiceSpec, cluster: Cluster) -> str:
 
 
 def _probes(spec: ServiceSpec, cluster: Cluster) -> dict[str, Value]:
-    """Return the probes of a container; all timings are written, because the defaults differ per field."""
+    """Return the probes of a container.
+
+    All times are written, because each kind of probe has other defaults.
+    """
     check, timeout = _check_of(spec, cluster)
     if not check:
         return {}
@@ -215,17 +222,18 @@ def _probes(spec: ServiceSpec, cluster: Cluster) -> dict[str, Value]:
             "failureThreshold": failures,
         }
 
-    starting = max(_START_INTERVAL, seconds if "exec" in check else 1)
+    start_period = max(_START_INTERVAL, seconds if "exec" in check else 1)
     return {
-        "startupProbe": probe(_START_INTERVAL, max(1, math.ceil(spec.start_timeout / starting))),
+        "startupProbe": probe(_START_INTERVAL, max(1, math.ceil(spec.start_timeout / start_period))),
         "readinessProbe": probe(INTERVAL, 3),
-        # A pod that is not ready gets no requests; its container is restarted only after a minute.
+        # After 3 failed checks, a pod gets no requests; its container is restarted only after 6 failed
+        # checks.
         "livenessProbe": probe(INTERVAL, 6),
     }
 
 
 def _check_of(spec: ServiceSpec, cluster: Cluster) -> tuple[dict[str, Value], float]:
-    """Return the check of a probe, and its timeout in seconds; an empty check if there is none."""
+    """Return the check of a service's probe, and its time limit in seconds; without a probe, ({}, 0)."""
     probe = spec.ready
     if not container_of(spec).health:
         if isinstance(probe, HttpProbe) and not probe.contains and probe.status == SUCCESS and not spec.task:
@@ -250,7 +258,10 @@ def _check_of(spec: ServiceSpec, cluster: Cluster) -> tuple[dict[str, Value], fl
 
 
 def _wait(spec: ServiceSpec, cluster: Cluster, main: Mapping[str, Value]) -> dict[str, Value] | None:
-    """Return the init container that waits for the needed services; None if the image has no Python."""
+    """Return the init container that waits for the needed services.
+
+    None if no needed service has a port, or if the image contains no Python.
+    """
     if container_of(spec).health_client != "python":
         return None
     addresses: list[Value] = [
@@ -274,7 +285,7 @@ def _wait(spec: ServiceSpec, cluster: Cluster, main: Mapping[str, Value]) -> dic
 
 
 def _scratch(spec: ServiceSpec) -> dict[str, str]:
-    """Return a mapping from name to folder of the volumes that are empty when a pod starts."""
+    """Return a mapping from name to folder for the volumes that are empty when a pod starts."""
     container = container_of(spec)
     folders = ["/tmp", *(folder for folder in container.writable if folder != container.data)]  # noqa: S108
     return {"tmp" if number == 0 else f"scratch-{number}": folder for number, folder in enumerate(folders)}
@@ -284,7 +295,8 @@ def _mounts(spec: ServiceSpec) -> list[Value]:
     container = container_of(spec)
     mounts: list[Value] = [{"name": name, "mountPath": folder} for name, folder in _scratch(spec).items()]
     if container.data:
-        # The root of a new file system contains `lost+found`, and some servers require an empty folder.
+        # `subPath`, because the root of a new file system contains `lost+found`, and some servers require an
+        # empty folder.
         mounts.append({"name": "data", "mountPath": container.data, "subPath": "data"})
     mounts += [
         {"name": "files", "mountPath": path, "subPath": config_key(path), "readOnly": True}

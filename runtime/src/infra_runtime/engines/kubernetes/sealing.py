@@ -1,9 +1,8 @@
-"""Sealed secrets: values that only the controller of a cluster can decrypt, for files in version control.
+"""Sealed secrets: values for files in version control that only the controller of a cluster can decrypt.
 
-A value is encrypted with a new AES key, and this key with the certificate of the controller. Namespace and
-name of the Secret are part of the encryption (the scope `strict`), so a value cannot be moved to another
-Secret.
-Source: bitnami-labs/sealed-secrets, "Sealed Secrets Crypto".
+A value is encrypted with a new AES key, and this key with the certificate of the controller. The namespace
+and the name of the Secret are input of the encryption (the scope `strict`), so that another Secret cannot use
+the encrypted value. Source: bitnami-labs/sealed-secrets, "Sealed Secrets Crypto".
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ try:
 except ImportError as error:
     raise ConfigurationError(
         f"sealed secrets need the library {error.name}, which is missing",
-        hint="Install it with `python -m pip install 'pytest-infra[kubernetes]'`.",
+        hint="Install the library with `python -m pip install 'pytest-infra[kubernetes]'`.",
     ) from error
 
 _KEY_BITS = 256
-#: each key encrypts one value only, so the nonce can be constant
+#: an AES key encrypts one value only, so the nonce can be constant
 _NONCE = bytes(12)
-#: random bytes of a generated password
+#: the number of random bytes of a generated password
 _BYTES = 24
 _HINT = "`kubeseal --fetch-cert` prints the certificate of the controller in your cluster."
 
@@ -43,7 +42,8 @@ Sealed = Mapping[str, Mapping[str, str]]
 def read_certificate(path: Path) -> RSAPublicKey:
     """Return the public key in a PEM file with the certificate of a controller.
 
-    Raises `ConfigurationError` if the file is not such a certificate, or the certificate has expired.
+    Raises `ConfigurationError` if the file contains no certificate with an RSA key, or if the certificate has
+    expired.
     """
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
@@ -60,18 +60,20 @@ def read_certificate(path: Path) -> RSAPublicKey:
 
 
 def seal(value: bytes, key: RSAPublicKey, namespace: str, name: str) -> str:
-    """Return the encrypted value for the Secret `name` in a namespace, as base64."""
-    session = AESGCM.generate_key(_KEY_BITS)
+    """Return a value, encrypted for the Secret `name` in a namespace, as base64 text."""
+    aes_key = AESGCM.generate_key(_KEY_BITS)
     padding = OAEP(mgf=MGF1(SHA256()), algorithm=SHA256(), label=f"{namespace}/{name}".encode())
-    wrapped = key.encrypt(session, padding)
-    content = len(wrapped).to_bytes(2, "big") + wrapped + AESGCM(session).encrypt(_NONCE, value, None)
+    encrypted_key = key.encrypt(aes_key, padding)
+    content = (
+        len(encrypted_key).to_bytes(2, "big") + encrypted_key + AESGCM(aes_key).encrypt(_NONCE, value, None)
+    )
     return base64.b64encode(content).decode("ascii")
 
 
 def read_sealed(path: Path) -> dict[str, dict[str, str]]:
     """Return the encrypted values in the file of an earlier export; empty if the file is missing.
 
-    Raises `ConfigurationError` if the file has another content.
+    Raises `ConfigurationError` if the file is not a file of sealed secrets.
     """
     try:
         documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
@@ -87,7 +89,7 @@ def read_sealed(path: Path) -> dict[str, dict[str, str]]:
         raise ConfigurationError(
             f"the sealed secrets cannot be read: {error!r}",
             where=str(path),
-            hint="Restore the file from version control, or remove it: new passwords are then generated.",
+            hint="Restore the file from version control, or remove it to generate new passwords.",
         ) from None
 
 
@@ -98,26 +100,30 @@ def sealed_secrets(
     key: RSAPublicKey,
     namespace: str,
 ) -> dict[str, dict[str, str]]:
-    """Return the encrypted values; `required` maps the name of each Secret to the keys that it must have.
+    """Return the encrypted values of all Secrets in `required`, which maps the name of a Secret to its keys.
 
-    Values in `present` stay as they are. Other values come from `values`; a Secret without an entry there
-    gets random values.
-
-    Raises `ConfigurationError` if `values` has an entry for a Secret, but not a value for a key.
+    Values in `present`, which are already encrypted, do not change. The other values are taken from `values`,
+    or are random if `values` does not contain the Secret. Raises `ConfigurationError` if `values` contains
+    the Secret without one of these keys.
     """
     sealed: dict[str, dict[str, str]] = {}
     for name, keys in required.items():
-        kept = {variable: value for variable, value in present.get(name, {}).items() if variable in keys}
-        plain = values.get(name)
-        if plain is None:
-            plain = {variable: secrets.token_hex(_BYTES) for variable in keys}
-        if missing := [variable for variable in keys if variable not in kept and variable not in plain]:
+        unchanged_values = {
+            variable: value for variable, value in present.get(name, {}).items() if variable in keys
+        }
+        plain_values = values.get(name)
+        if plain_values is None:
+            plain_values = {variable: secrets.token_hex(_BYTES) for variable in keys}
+        if missing := [
+            variable for variable in keys if variable not in unchanged_values and variable not in plain_values
+        ]:
             raise ConfigurationError(
-                f"the Secret {name} needs the variables {', '.join(missing)}, which are not set",
-                hint="Set them for this command, or in .env; only their encrypted values are written.",
+                f"the Secret {name} needs the environment variables {', '.join(missing)}, which are not set",
+                hint="Set the variables for this command, or in .env; only encrypted values are written.",
             )
         sealed[name] = {
-            variable: kept.get(variable) or seal(plain[variable].encode(), key, namespace, name)
+            variable: unchanged_values.get(variable)
+            or seal(plain_values[variable].encode(), key, namespace, name)
             for variable in keys
         }
     return sealed

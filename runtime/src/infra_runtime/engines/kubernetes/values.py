@@ -1,6 +1,7 @@
-"""Texts of a spec as values of a pod: Kubernetes replaces `$(NAME)` by a variable of the container.
+"""Convert texts of a spec to values of a pod.
 
-Source: Kubernetes documentation, "Define Dependent Environment Variables": `$$` is a dollar sign.
+In these values, Kubernetes replaces `$(NAME)` by the value of a variable of the container, and `$$` by `$`.
+Source: Kubernetes documentation, "Define Dependent Environment Variables".
 """
 
 from __future__ import annotations
@@ -14,52 +15,56 @@ from infra_runtime.engines.yaml_text import Value
 from infra_runtime.errors import ConfigurationError
 from infra_runtime.spec import ServiceSpec
 
-#: the beginning of the names of variables that contain a secret as a part of other variables
+#: the prefix of the names of variables that contain a secret to which the values of other variables refer
 _SECRET = "INFRA_SECRET_"  # noqa: S105 - the name of a variable
-#: a dollar sign before another one or before a parenthesis, or at the end
+#: a dollar sign that another dollar sign or a parenthesis follows, or that is the last character
 _OPERATOR = re.compile(r"\$(?=[$(]|\Z)")
-#: the names of variables. Source: Kubernetes documentation, "Define Environment Variables for a Container"
+#: the pattern of the names of variables. Source: Kubernetes documentation, "Define Environment Variables for
+#: a Container"
 _NAME = re.compile("[ -<>-~]+")
-#: characters that Kustomize 5.8 writes without an escape; it then refuses them or reads a space.
-#: Source: YAML 1.2.2, "Character Set"
+#: characters that Kustomize 5.8 writes without an escape, and then refuses or reads as a space. Source: YAML
+#: 1.2.2, "Character Set"
 _UNREADABLE = re.compile("[\x7f-\x9f\ufffe\uffff]")
 
 
 class Variables:
-    """The variables of one container, in an order in which each is defined before it is used."""
+    """The environment variables of one container; a variable comes after the variables to which it refers."""
 
     def __init__(self, cluster: Cluster, spec: ServiceSpec) -> None:
         self._cluster, self._spec = cluster, spec
-        #: variable → its entry, for variables from Secrets
+        #: variable → its entry in `env`, for variables with a key of a Secret to which other variables refer
         self._sources: dict[str, dict[str, Value]] = {}
         self._values: dict[str, dict[str, Value]] = {}
 
     def add(self, name: str, text: str) -> None:
-        """Add a variable with a string of the spec. Raises `ConfigurationError` if it is not possible."""
+        """Add a variable with a text of the spec.
+
+        Raises `ConfigurationError` if Kubernetes does not accept the name, or if a reference has no value.
+        """
         if not _NAME.fullmatch(name):
             raise ConfigurationError(
                 f"{self._spec.name}: a container in a cluster cannot have a variable with the name {name!r}",
                 where=setting_key(self._spec.name, f"env.{name}"),
                 hint="Use printable ASCII characters without =.",
             )
-        parts = pieces(text, self._spec, self._cluster, f"env.{name}")
-        only = parts[0] if len(parts) == 1 else None
-        if only and only.kind == "secret":
-            self._values[name] = self._from_secret(name, *self._cluster.secret_key(only.value))
+        text_pieces = pieces(text, self._spec, self._cluster, f"env.{name}")
+        only_piece = text_pieces[0] if len(text_pieces) == 1 else None
+        if only_piece and only_piece.kind == "secret":
+            self._values[name] = self._from_secret(name, *self._cluster.secret_key(only_piece.value))
             return
-        if only and only.kind == "variable" and ":-" not in only.value:
-            self._values[name] = self._from_secret(name, self._cluster.variables, only.value)
+        if only_piece and only_piece.kind == "variable" and ":-" not in only_piece.value:
+            self._values[name] = self._from_secret(name, self._cluster.variables, only_piece.value)
             return
         value = ""
-        for part in parts:
-            if part.kind == "secret":
-                source = _SECRET + re.sub(r"[^A-Za-z0-9]", "_", part.value).upper()
-                self._sources[source] = self._from_secret(source, *self._cluster.secret_key(part.value))
+        for piece in text_pieces:
+            if piece.kind == "secret":
+                source = _SECRET + re.sub(r"[^A-Za-z0-9]", "_", piece.value).upper()
+                self._sources[source] = self._from_secret(source, *self._cluster.secret_key(piece.value))
                 value += f"$({source})"
-            elif part.kind == "variable":
-                value += self._variable(part.value)
+            elif piece.kind == "variable":
+                value += self._variable(piece.value)
             else:
-                value += _escaped(part.value)
+                value += _escaped(piece.value)
         self.set(name, value)
 
     def set(self, name: str, value: str) -> None:
@@ -67,24 +72,27 @@ class Variables:
         self._values[name] = {"name": name, "value": value}
 
     def word(self, text: str, field: str) -> str:
-        """Return an argument of a command line. Raises `ConfigurationError` if it contains a secret."""
-        parts = pieces(text, self._spec, self._cluster, field)
+        """Return a word of a command line in the syntax of Kubernetes.
+
+        Raises `ConfigurationError` if the word contains a secret.
+        """
+        text_pieces = pieces(text, self._spec, self._cluster, field)
         value = ""
-        for part in parts:
-            if part.kind == "secret":
-                raise misplaced_secret(part, self._spec, field)
-            value += self._variable(part.value) if part.kind == "variable" else _escaped(part.value)
+        for piece in text_pieces:
+            if piece.kind == "secret":
+                raise misplaced_secret(piece, self._spec, field)
+            value += self._variable(piece.value) if piece.kind == "variable" else _escaped(piece.value)
         return value
 
     def entries(self) -> list[Value]:
-        """Return the entries of the field `env` of the container."""
+        """Return the entries of the container's field `env`, in the order of their definition."""
         sources = [entry for name, entry in sorted(self._sources.items()) if name not in self._values]
         return [*sources, *self._values.values()]
 
     def _variable(self, reference: str) -> str:
-        """Return the value of `${env.NAME}`: the default, or a reference to the Secret of variables."""
-        name, default_given, default = reference.partition(":-")
-        if default_given:
+        """Return the value of `${env.NAME}`: the default, or a reference to a variable from a Secret."""
+        name, separator, default = reference.partition(":-")
+        if separator:
             return _escaped(default)
         source = f"INFRA_ENV_{name}"
         self._sources[source] = self._from_secret(source, self._cluster.variables, name)
@@ -96,7 +104,7 @@ class Variables:
 
 
 def pieces(text: str, spec: ServiceSpec, cluster: Cluster, field: str) -> list[Piece]:
-    """Replace the references in a string of a spec; return the parts: plain text, secrets and variables.
+    """Replace the references in a text of a spec; return the pieces: plain text, secrets and variables.
 
     Raises `ConfigurationError` if a reference has no value, or if Kustomize cannot read a character.
     """
@@ -105,27 +113,27 @@ def pieces(text: str, spec: ServiceSpec, cluster: Cluster, field: str) -> list[P
             f"{spec.name}: `{field}` contains the character U+{ord(match[0]):04X}, which Kustomize"
             " cannot read",
             where=setting_key(spec.name, field),
-            hint="Remove the character, or read the whole value from a variable: ${env.NAME}.",
+            hint="Remove the character, or read the whole value from an environment variable: ${env.NAME}.",
         )
     return references.pieces(text, spec, cluster.stack, field)
 
 
 def plain(text: str, spec: ServiceSpec, cluster: Cluster, field: str) -> str:
-    """Return a text for a file or a probe, in which Kubernetes replaces nothing.
+    """Return a text for a file or a probe, in which Kubernetes replaces no references.
 
     Raises `ConfigurationError` if the text contains a secret, or a variable without a default.
     """
     value = ""
-    for part in pieces(text, spec, cluster, field):
-        if part.kind == "secret":
-            raise misplaced_secret(part, spec, field)
-        value += part.value if part.kind == "text" else _default(part, spec, field)
+    for piece in pieces(text, spec, cluster, field):
+        if piece.kind == "secret":
+            raise misplaced_secret(piece, spec, field)
+        value += piece.value if piece.kind == "text" else _default(piece, spec, field)
     return value
 
 
-def _default(part: Piece, spec: ServiceSpec, field: str) -> str:
-    name, default_given, default = part.value.partition(":-")
-    if not default_given:
+def _default(piece: Piece, spec: ServiceSpec, field: str) -> str:
+    name, separator, default = piece.value.partition(":-")
+    if not separator:
         raise ConfigurationError(
             f"{spec.name}: `{field}` contains ${{env.{name}}}, and Kubernetes replaces variables"
             " only in `env` and in the command",
@@ -136,9 +144,9 @@ def _default(part: Piece, spec: ServiceSpec, field: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a text in which Kubernetes replaces nothing, with as few escapes as possible.
+    """Return a text with escaped dollar signs, so that Kubernetes replaces no reference in it.
 
-    podman does not replace `$$` in a command line. Therefore a dollar sign is escaped only if Kubernetes
-    would interpret it together with the next character, or with the beginning of the next part.
+    A dollar sign is escaped only if Kubernetes would interpret it together with the next character or the
+    next piece, because podman does not replace `$$` in a command line.
     """
     return _OPERATOR.sub("$$", text)

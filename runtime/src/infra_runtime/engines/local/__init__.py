@@ -1,1 +1,1 @@
-"""The local engine: clients of a supervisor on this machine."""
+"""The local engine: it starts a supervisor on this machine, and is the supervisor's client."""

@@ -1,4 +1,4 @@
-"""The functions `start` and `attach`, and the class `Stack`, for async code: methods that wait are async."""
+"""The variants of `start`, `attach` and `Stack` for async code; methods that wait are coroutines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 def _twin(
     method: Callable[Concatenate[Stack, P], T],
 ) -> Callable[Concatenate[AsyncStack, P], Coroutine[Any, Any, T]]:
-    """Return an async method that calls a method of `Stack` in a thread, so the event loop is not blocked."""
+    """Return an async method that calls a method of `Stack` in a thread, without blocking the event loop."""
 
     @functools.wraps(method)
     async def awaited(self: AsyncStack, /, *arguments: P.args, **options: P.kwargs) -> T:
@@ -29,7 +29,7 @@ def _twin(
 
 
 class AsyncStack:
-    """A running stack for async code: the methods of `Stack`; those that wait are coroutines."""
+    """A running stack for async code, with the methods of `Stack`; methods that wait are coroutines."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -40,7 +40,7 @@ class AsyncStack:
         return self._stack.data
 
     def __getattr__(self, name: str) -> Endpoint:
-        if name.startswith("_"):  # `copy` reads such names before the new object has `_stack`
+        if name.startswith("_"):  # `copy` reads such attributes before the new object has `_stack`
             raise AttributeError(name)
         return getattr(self._stack, name)  # type: ignore[no-any-return]  # a Stack's unknown names are endpoints
 
@@ -56,7 +56,7 @@ class AsyncStack:
         return self._stack.env()
 
     def last_change(self) -> tuple[int, int] | None:
-        """Return a value that differs after each event of the stack, as in `Stack.last_change`."""
+        """Return a value that changes with each event of the stack, as in `Stack.last_change`."""
         return self._stack.last_change()
 
     status = _twin(Stack.status)
@@ -82,21 +82,21 @@ class AsyncStack:
 @asynccontextmanager
 async def astart(*services: str, **options: Any) -> AsyncIterator[AsyncStack]:
     """Start services like `start`, for async code: `async with infra.astart("postgres") as stack`."""
-    async with _held(functools.partial(engine.start, *services, **options)) as held:
-        yield held
+    async with _held(functools.partial(engine.start, *services, **options)) as async_stack:
+        yield async_stack
 
 
 @asynccontextmanager
 async def aattach(data: Path | str | None = None, **options: Any) -> AsyncIterator[AsyncStack]:
     """Connect to a running stack like `attach`, for async code: `async with infra.aattach() as stack`."""
-    async with _held(functools.partial(engine.attach, data, **options)) as held:
-        yield held
+    async with _held(functools.partial(engine.attach, data, **options)) as async_stack:
+        yield async_stack
 
 
 @asynccontextmanager
-async def _held(opened: Callable[[], Stack]) -> AsyncIterator[AsyncStack]:
-    held = AsyncStack(await asyncio.to_thread(opened))
+async def _held(open_stack: Callable[[], Stack]) -> AsyncIterator[AsyncStack]:
+    async_stack = AsyncStack(await asyncio.to_thread(open_stack))
     try:
-        yield held
+        yield async_stack
     finally:
-        await held.close()
+        await async_stack.close()

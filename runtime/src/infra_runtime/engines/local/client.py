@@ -1,6 +1,6 @@
 """The client of a supervisor, for Python code, the command line and the plugin.
 
-A connection is a lease: the stack runs at least until the connection closes.
+If the connection of a client is a lease, the stack runs at least until the connection closes.
 """
 
 from __future__ import annotations
@@ -45,12 +45,13 @@ from infra_runtime.messages import (
 
 #: the default deadlines of a client
 DEADLINES = Deadlines()
-#: the number of events that a client stores until `events` is read; older events are dropped
-KEPT_EVENTS = 1000
+#: the greatest number of events that a client stores until the iterator of `events` reads them; if more
+#: events arrive, the oldest events are removed
+EVENT_LIMIT = 1000
 
 
 class Client:
-    """One connection to a supervisor. Several threads can call methods; the calls run one after another."""
+    """One connection to a supervisor. If several threads call methods, the calls run one after another."""
 
     def __init__(
         self, connected: Connection, paths: Paths, pid: int = 0, deadlines: Deadlines | None = None
@@ -61,13 +62,13 @@ class Client:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._subscribed = False
-        #: the error of the last call, if the supervisor did not answer it
+        #: the error of the last call if the supervisor did not answer this call
         self._silence: SupervisorError | None = None
         #: events that arrived before the answer to a call
-        self._early: deque[Event] = deque(maxlen=KEPT_EVENTS)
+        self._early: deque[Event] = deque(maxlen=EVENT_LIMIT)
         #: the supervisor's process, if this process is its parent and must read its exit status
         self.child: subprocess.Popen[bytes] | None = None
-        #: is closed together with this client
+        #: the resources that are closed together with this client
         self.closing = contextlib.ExitStack()
         #: the supervisor's pid
         self.supervisor = pid
@@ -78,8 +79,9 @@ class Client:
     def connect(cls, paths: Paths, *, lease: bool = False, deadlines: Deadlines | None = None) -> Self:
         """Connect to the supervisor of a data directory.
 
-        Raises `NoStackError` if no supervisor runs, `DataDirectoryError` or `SupervisorError` if the data
-        directory or the socket belongs to another user, and `SupervisorError` if no answer arrives.
+        Raises `NoStackError` if no supervisor is running, `DataDirectoryError` if the data directory belongs
+        to another user, and `SupervisorError` if the socket belongs to another user, or if the supervisor
+        does not answer.
         """
         connected, pid = connection.connect(paths, (deadlines or DEADLINES).answer)
         return cls.greet(connected, paths, Hello(lease=lease), pid=pid, deadlines=deadlines)
@@ -94,9 +96,9 @@ class Client:
         pid: int = 0,
         deadlines: Deadlines | None = None,
     ) -> Self:
-        """Send the first request over a new connection, and return the client. Raises as `connect` does.
+        """Send the first request over a new connection, and return the client.
 
-        `pid` is the pid of the supervisor, for errors.
+        `pid` is the pid of the supervisor for error messages. Raises the same errors as `connect`.
         """
         client = cls(connected, paths, pid, deadlines)
         try:
@@ -116,7 +118,7 @@ class Client:
         return client
 
     def adopt(self, child: subprocess.Popen[bytes] | None) -> None:
-        """Record that the supervisor is a child process, so that `await_end` waits for its exit."""
+        """Store the supervisor's process if it is a child process: `await_end` reads its exit status."""
         if child is not None and child.pid == self.supervisor:
             self.child = child
 
@@ -127,16 +129,17 @@ class Client:
         *,
         on_event: Callable[[Event], None] | None = None,
     ) -> Answer:
-        """Send a request and return the answer; events before the answer go to `on_event`, or to `events`.
+        """Send a request and return the answer; pass events that arrive before the answer to `on_event`.
 
-        Raises the `InfraError` in the supervisor's answer, and `SupervisorError` if the supervisor exits,
-        rejects the request or sends an answer of another type.
+        Without `on_event`, the events are stored for `events`. Raises the `InfraError` in the supervisor's
+        answer, and `SupervisorError` if the supervisor exits, rejects the request or sends an answer of
+        another type.
         """
         result = self._exchange(method, params, on_event or self._early.append)
         try:
             return decode(method.answer, result)
         except MessageError as error:
-            # Before the greeting is decoded, the version is known only if the answer contains it.
+            # If the greeting cannot be decoded, the answer may still contain the version.
             protocol = self.protocol or (result.get("protocol") if isinstance(result, dict) else None)
             message = f"the supervisor's answer to {method.name} has another type ({error}): the supervisor "
             raise SupervisorError(message + _versions(protocol)) from error
@@ -144,14 +147,16 @@ class Client:
     def _exchange(
         self, method: Method[Params, Answer], params: Params, on_event: Callable[[Event], None]
     ) -> object:
-        if self._connection.closed:  # in a forked child, the lock may be held by a thread of the parent
+        if (
+            self._connection.closed
+        ):  # checked before the lock, which a thread of the parent of a fork may hold
             raise SupervisorError(
                 "the connection to the stack was closed by `close`, `finish` or `down`, or belongs to the"
                 " parent of this forked process"
             )
         with self._lock:
             if self._silence and not self._connection.has_data():
-                raise self._silence  # the next call to a supervisor that does not answer fails at once
+                raise self._silence  # the supervisor has not answered since the last call
             self._silence = None
             try:
                 message = self._answer(method, params, on_event)
@@ -168,32 +173,37 @@ class Client:
     def _answer(
         self, method: Method[Params, Answer], params: Params, on_event: Callable[[Event], None]
     ) -> dict[str, Any]:
-        """Send a request, and return its answer before the deadline of the call.
+        """Send a request, and return the answer if it arrives before the deadline of the call.
 
-        A call may last as long as its services may take to start and stop. During this time, the client sends
-        checks that the supervisor must answer, so that a paused supervisor is detected within
+        A call may take as long as the start or stop of services may take. During this time, the client sends
+        requests `limits`, which the supervisor must answer, so that a paused supervisor is detected within
         `Deadlines.answer`.
         """
-        began, interval = time.monotonic(), self.deadlines.answer / 2
-        number, check, until, limit = self._send(method, params), 0, began + interval, math.inf
+        start, interval = time.monotonic(), self.deadlines.answer / 2
+        request_number, check_number, check_deadline, limit = (
+            self._send(method, params),
+            0,
+            start + interval,
+            math.inf,
+        )
         while True:
-            message = self._connection.receive(min(until, began + limit))
-            if message is not None and message.get("id") == number:
+            message = self._connection.receive(min(check_deadline, start + limit))
+            if message is not None and message.get("id") == request_number:
                 return message
-            if message is not None and check and message.get("id") == check:
-                check, until = 0, time.monotonic() + interval
+            if message is not None and check_number and message.get("id") == check_number:
+                check_number, check_deadline = 0, time.monotonic() + interval
                 limit = self._limit(method, params, message.get("result"))
             elif message is not None and (event := _event(message)) is not None:
                 on_event(event)
-            now = time.monotonic()
-            if now >= began + limit:
+            current_time = time.monotonic()
+            if current_time >= start + limit:
                 raise unresponsive(
                     self._paths, self.supervisor, f"`{method.name}` was not finished within {limit:g} s"
                 )
-            if now >= until and check:
-                raise self._silent(f"`{method.name}` was not answered within {now - began:.3g} s")
-            if now >= until:
-                check, until = self._send(LIMITS, Nothing()), now + interval
+            if current_time >= check_deadline and check_number:
+                raise self._silent(f"`{method.name}` was not answered within {current_time - start:.3g} s")
+            if current_time >= check_deadline:
+                check_number, check_deadline = self._send(LIMITS, Nothing()), current_time + interval
 
     def _send(self, method: Method[Params, Answer], params: Params) -> int:
         number = next(self._numbers)
@@ -207,7 +217,10 @@ class Client:
         return number
 
     def _limit(self, method: Method[Params, Answer], params: Params, answer: object) -> float:
-        """Return the seconds that a call may last; `answer` is the supervisor's answer to `limits`."""
+        """Return the seconds that a call may take.
+
+        `answer` is the supervisor's answer to the request `limits`.
+        """
         try:
             limits = decode(Limits, answer)
         except MessageError:  # an older supervisor
@@ -216,20 +229,20 @@ class Client:
         seconds = {
             "start": limits.start, "stop": limits.stop, "copy": self.deadlines.copy, "timeout": timeout,
         }  # fmt: skip
-        return self.deadlines.margin + sum(seconds[part] for part in method.waits)
+        return self.deadlines.margin + sum(seconds[wait] for wait in method.waits)
 
     def _silent(self, problem: str) -> SupervisorError:
         self._silence = unresponsive(self._paths, self.supervisor, problem)
         return self._silence
 
     def subscribe(self) -> None:
-        """Request that the supervisor sends every new event of the stack over this connection."""
+        """Request every new event of the stack; the supervisor sends the events over this connection."""
         if not self._subscribed:
             self.call(SUBSCRIBE, Nothing())
             self._subscribed = True
 
     def events(self) -> Iterator[Event]:
-        """Yield every event since `subscribe` (or this call); wait for more until the supervisor exits."""
+        """Yield every event since the call of `subscribe` (or of `events`) until the supervisor exits."""
         self.subscribe()
         while self._early:
             yield self._early.popleft()
@@ -239,9 +252,10 @@ class Client:
                     yield event
 
     def await_end(self, seconds: float) -> None:
-        """Wait until the supervisor has exited. The supervisor may first stop services.
+        """Wait until the supervisor has exited; before its exit, it may stop services.
 
-        Raises `SupervisorError` if the supervisor is still running after `seconds`.
+        Raises `SupervisorError` if the supervisor is still running after `seconds` and the margin of the
+        deadlines.
         """
         seconds += self.deadlines.margin
         if not self._ends(time.monotonic() + seconds):
@@ -262,19 +276,19 @@ class Client:
         return True
 
     def quiet(self) -> bool:
-        """Return whether the connection is open and no data has arrived. No request is sent."""
+        """Return whether the connection is open and no data has arrived; send no request."""
         with self._lock:
             return not self._connection.closed and not self._connection.has_data()
 
     def close(self) -> None:
-        """Close the connection to the supervisor, which also ends the lease of this connection."""
+        """Close the connection to the supervisor; if the connection is a lease, the lease ends."""
         self._connection.close()
         self.closing.close()
         self.child = None
 
 
 def _event(message: Mapping[str, object]) -> Event | None:
-    """Return the event in a message of the supervisor; None if it contains no event of a known type."""
+    """Return the event in a message of the supervisor; None if the message contains no valid event."""
     with contextlib.suppress(MessageError):
         return Event.parse(message.get("params")) if message.get("method") == "event" else None
     return None
@@ -285,17 +299,17 @@ def _versions(protocol: object) -> str:
     return f"uses protocol version {protocol or 'unknown'}, this client uses {PROTOCOL}"
 
 
-#: the supervisors that are child processes; they can keep running after the clients of this process
+#: the supervisors that are child processes; a supervisor can keep running after this process has exited
 _children: list[subprocess.Popen[bytes]] = []
 
 
 def record(child: subprocess.Popen[bytes]) -> None:
-    """Record a child process that is a supervisor, so that a later call of `reap` reads its exit status."""
+    """Store a child process that is a supervisor, so that a later call of `reap` reads its exit status."""
     _children.append(child)
 
 
 def reap() -> None:
-    """Read the exit statuses of the recorded supervisors that have exited."""
+    """Read the exit statuses of the child processes of `record` that have exited."""
     # The list is not iterated, because another thread may add a process at the same time.
     for child in tuple(_children):
         if child.poll() is not None:
@@ -310,19 +324,24 @@ def _let_go() -> None:
             child.returncode = 0  # the process keeps running intentionally, so Popen must not warn about it
 
 
-def failure(failed: Failure) -> InfraError:
-    """Return the error for a service that did not start, from the failure in the supervisor's answer."""
-    if failed.kind == "port-taken" and failed.port is not None:
-        port, process = failed.port
-        return PortTakenError(failed.service, port, process)
-    return StartError(failed.service, failed.reason, list(failed.log_tail), failed.log)
+def failure(reported_failure: Failure) -> InfraError:
+    """Convert a failure in the supervisor's answer to the error for the service."""
+    if reported_failure.kind == "port-taken" and reported_failure.port is not None:
+        port, process = reported_failure.port
+        return PortTakenError(reported_failure.service, port, process)
+    return StartError(
+        reported_failure.service,
+        reported_failure.reason,
+        list(reported_failure.log_tail),
+        reported_failure.log,
+    )
 
 
 def raise_failures(failures: Sequence[Failure]) -> None:
     """Raise an error for the first failure; further independent failures are notes of the error."""
-    causes = [failed for failed in failures if failed.kind != "needs"] or failures
+    causes = [failed_service for failed_service in failures if failed_service.kind != "needs"] or failures
     if causes:
         error = failure(causes[0])
-        for further in causes[1:]:
-            error.add_note(str(failure(further)))
+        for other_cause in causes[1:]:
+            error.add_note(str(failure(other_cause)))
         raise error

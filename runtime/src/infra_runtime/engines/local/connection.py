@@ -1,4 +1,4 @@
-"""A connection to the supervisor's control socket. The path of the socket is in the data directory."""
+"""Connect to a supervisor's control socket; a file in the data directory contains the socket's path."""
 
 from __future__ import annotations
 
@@ -21,22 +21,24 @@ from infra_runtime.value import frozen
 
 #: seconds between two attempts to connect while the queue of the socket is full
 RETRY_INTERVAL = 0.005
-#: seconds of the longest wait in one system call; a signal that arrives immediately before the call does not
-#: interrupt the call, so its Python handler, such as the one for Ctrl-C, runs after this time
+#: the longest wait in one system call in seconds. A signal such as Ctrl-C that arrives immediately before the
+#: call does not interrupt the call: Python's handler of the signal runs after the call
 LONGEST_WAIT = 1.0
 
 
 @frozen
 class Deadlines:
-    """The time limits of a client, in seconds, for answers of its supervisor."""
+    """The time limits of a client for the answers of its supervisor, in seconds."""
 
-    #: for an answer that does not depend on a service; during a longer call, for the answer to a check
+    #: the limit for an answer that does not depend on services; during a longer call, for the answer to
+    #: `limits`
     answer: float = 20.0
-    #: for a new supervisor, which may have to wait until an earlier supervisor has stopped its services
+    #: the limit for the start of a supervisor, which may wait until an earlier supervisor has stopped its
+    #: services
     boot: float = 60.0
-    #: for the copies of a snapshot
+    #: the limit for copying the files of a snapshot
     copy: float = 3600.0
-    #: in addition to the time that the services may take to start and stop
+    #: the time that is added to the limits for the start and the stop of services
     margin: float = 15.0
 
 
@@ -52,22 +54,23 @@ class Connection:
 
     @property
     def closed(self) -> bool:
-        """Whether this process has closed the connection with `close`."""
+        """Whether this process has closed the connection with `close` or `abandon`."""
         return self._socket.fileno() < 0
 
     def send(self, message: Mapping[str, object], seconds: float) -> None:
-        """Send a message. Raises `TimeoutError` if the supervisor does not read it, or another `OSError`."""
+        """Send a message. Raises `TimeoutError` if the supervisor does not read it within `seconds`."""
         self._socket.settimeout(seconds)
         self._socket.sendall(json.dumps(message).encode() + b"\n")
 
     def receive(self, until: float = math.inf) -> dict[str, Any] | None:
         """Return the next message; None if no message is complete at `until`, a time of the monotonic clock.
 
-        Raises `EOFError` if the supervisor has closed the connection, and `OSError`.
+        Raises `EOFError` if the supervisor has closed the connection, `OSError` if the connection fails.
         """
         while (end := self._received.find(b"\n", self._searched)) < 0:
             self._searched = len(self._received)
-            # A message that has arrived is read also after the deadline: this process may have been paused.
+            # A message that has arrived is read even after the deadline, because this process may have been
+            # paused.
             remaining = max(until - time.monotonic(), 0.001)
             self._socket.settimeout(min(remaining, LONGEST_WAIT))
             try:
@@ -86,7 +89,7 @@ class Connection:
         return message if isinstance(message, dict) else {}
 
     def has_data(self) -> bool:
-        """Return whether data, or the end of the connection, can be read without waiting."""
+        """Return whether data have arrived, or the supervisor has closed the connection."""
         self._socket.settimeout(0)
         try:
             self._socket.recv(1, socket.MSG_PEEK)
@@ -103,7 +106,7 @@ class Connection:
             os.close(descriptor)
 
     def close(self) -> None:
-        """Close the connection, which ends its lease; a second call has no effect."""
+        """Close the connection, which also ends its lease; a second call has no effect."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -124,53 +127,51 @@ os.register_at_fork(after_in_child=_abandon_all)
 def connect(paths: Paths, seconds: float) -> tuple[Connection, int]:
     """Connect to the supervisor of a data directory; return the connection and the supervisor's pid.
 
-    No request is sent.
-
-    The owner of the data directory is the user of the stack. The socket, every folder above it and the
-    process that listens must belong to that user, or to root.
+    No request is sent. The socket, every folder above the socket, and the process that listens must belong to
+    root or to the owner of the data directory.
 
     Raises:
         NoStackError: no supervisor listens.
         DataDirectoryError: the data directory or its control file belongs to another user.
-        SupervisorError: the socket, a folder above it or the process belongs to another user, or the
-            supervisor accepts no connection.
+        SupervisorError: the socket, a folder above the socket or the process belongs to another user, or the
+          supervisor accepts no connection.
     """
-    recorded = control_file.read(paths)
-    if recorded is None:
+    control = control_file.read(paths)
+    if control is None:
         raise NoStackError(paths.data)
     trusted = ownership.trusted_uids(paths.data)
     try:
-        ownership.check_socket(recorded.socket, trusted)
-        connected = _open(recorded.socket, time.monotonic() + seconds)
+        ownership.check_socket(control.socket, trusted)
+        connected = _open(control.socket, time.monotonic() + seconds)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         raise NoStackError(paths.data) from None
     except TimeoutError:
         problem = f"the supervisor accepted no connection within {seconds:g} s"
-        raise unresponsive(paths, recorded.pid, problem) from None
+        raise unresponsive(paths, control.pid, problem) from None
     except OSError as error:
-        if processes.started(recorded.pid) != recorded.started:
+        if processes.started(control.pid) != control.started:
             # The supervisor has exited, and another user has created a socket with the same path.
             raise NoStackError(paths.data) from None
-        raise _untrusted(paths, f"{error.filename or recorded.socket}: {error.strerror or error}") from error
+        raise _untrusted(paths, f"{error.filename or control.socket}: {error.strerror or error}") from error
     connection = Connection(connected)
     if (listener := ownership.peer_uid(connected)) not in trusted:
         connection.close()
         raise _untrusted(
-            paths, f"{recorded.socket}: a process of {ownership.user_name(listener)} listens on this socket"
+            paths, f"{control.socket}: a process of {ownership.user_name(listener)} listens on this socket"
         )
-    return connection, recorded.pid
+    return connection, control.pid
 
 
-def _open(path: str, until: float) -> socket.socket:
+def _open(path: str, deadline: float) -> socket.socket:
     connected = socket.socket(socket.AF_UNIX)
     try:
         while True:
             # Without a timeout, the call would wait while the queue is full. Source: connect(2), EAGAIN
-            connected.settimeout(max(until - time.monotonic(), 0.001))
+            connected.settimeout(max(deadline - time.monotonic(), 0.001))
             try:
                 connected.connect(path)
             except BlockingIOError:
-                if time.monotonic() > until:
+                if time.monotonic() > deadline:
                     raise TimeoutError from None
                 time.sleep(RETRY_INTERVAL)
             else:
@@ -189,17 +190,17 @@ def _untrusted(paths: Paths, problem: str) -> SupervisorError:
 
 
 def unresponsive(paths: Paths, pid: int, problem: str) -> SupervisorError:
-    """Return the error for a supervisor that does not answer, with its pid, its state and a hint."""
+    """Return the error for a supervisor that does not answer: pid, state and hint depend on its process."""
     process = processes.look(pid)
-    end = f"`kill -KILL {pid}` ends the supervisor, and the guardian then stops the services"
+    kill_hint = f"`kill -KILL {pid}` ends the supervisor, and the guardian then stops the services"
     if process is None or process.state == processes.ZOMBIE:
-        state, hint = "has exited", "Try again."
+        state, hint = "has exited", "Run the command again."
     elif process.state in processes.STOPPED:
         state, hint = (
             "is stopped by a signal or a debugger",
-            f"`kill -CONT {pid}` continues the supervisor; {end}.",
+            f"`kill -CONT {pid}` continues the supervisor; {kill_hint}.",
         )
     else:
-        state, hint = "is running", f"If this machine is busy, try again; {end}."
+        state, hint = "is running", f"If this machine is busy, try again; {kill_hint}."
     reason = f"the supervisor of {paths.data} does not answer: {problem}; its process {pid} {state}"
     return SupervisorError(reason, paths.own_log, f"{hint} The log of the supervisor: {paths.own_log}")

@@ -1,4 +1,4 @@
-"""The local engine, which runs a plan under a supervisor, and the functions `start()` and `attach()`."""
+"""The local engine, which runs a plan under a supervisor, and the functions `start` and `attach`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from infra_runtime.value import frozen
 class LocalEngine:
     """The engine that runs plans under a supervisor on this machine. The class implements `RunningEngine`."""
 
-    #: starts the supervisor's process; None: the supervisor is a child of this process
+    #: the function that starts the supervisor's process; None: the supervisor is a child of this process
     launch: Launch | None = None
 
     @property
@@ -29,9 +29,9 @@ class LocalEngine:
     def open(self, resolved: Resolved, *, starting: bool = False) -> Stack:
         """Return a lease on the stack of a resolved plan, without starting the services of the plan.
 
-        If no supervisor runs for the plan's data directory, a supervisor is started. With `starting`, the
-        caller then calls `Stack.up` with the same plan, and a new supervisor of tests begins to start the
-        services immediately.
+        If no supervisor is running for the plan's data directory, the function starts one. If the caller will
+        then call `Stack.up` with this plan, it sets `starting`: a new supervisor of tests then starts
+        services early.
 
         Raises `ImageMissingError` if the image of a service is not on this machine.
         """
@@ -59,10 +59,11 @@ def start(
     data: Path | str | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Stack:
-    """Start services and the services that they need, or the whole stack; return when all are ready.
+    """Start services and the services that they need; return a lease on their stack when all are ready.
 
-    If the stack is already running in its data directory, this process gets another lease on it. Closing the
-    returned stack ends the lease. The stack stops when the last lease ends, also when this process is killed.
+    Without names, all services of the stack are started. If the stack is already running in its data
+    directory, it is not started again. `Stack.close` ends the lease. The stack stops when the last lease
+    ends; the lease of a process also ends if the process is killed.
 
     Raises:
         ConfigurationError: the stack file or a setting contains an invalid value.
@@ -92,9 +93,9 @@ def start(
 def attach(
     data: Path | str | None = None, *, lease: bool = True, directory: Path | str | None = None
 ) -> Stack:
-    """Connect to the stack that runs in a data directory; by default, the data directory of this project.
+    """Connect to the stack that is running in a data directory; by default, in the project's data directory.
 
-    Raises `NoStackError` if no stack runs in this directory.
+    Raises `NoStackError` if no stack is running in this directory.
     """
     if data is None:
         data = data_directory(Path(directory) if directory else None)

@@ -1,4 +1,4 @@
-"""The start of a supervisor by its first client, and the folder for its sockets and locks."""
+"""Start a supervisor for its first client, and create the folder for its sockets and lock files."""
 
 from __future__ import annotations
 
@@ -23,25 +23,29 @@ from infra_runtime.host import ownership, requirements
 from infra_runtime.messages import Hello, Up
 from infra_runtime.supervisor.argv import ALREADY_SUPERVISED, command
 
-#: seconds between two checks whether a supervisor that is starting has written its control file
+#: seconds between two checks whether a new supervisor has written its control file
 CONNECT_INTERVAL = 0.001
-#: seconds after which a client tries to connect although no supervisor has written the control file; each
-#: attempt needs 0.15 ms of processor time, which the supervisor can use for its start
+#: seconds after which a client tries to connect although the control file has not changed. An attempt needs
+#: 0.15 ms of processor time, during which the start of the supervisor may have to wait
 RECONNECT_INTERVAL = 0.05
-#: starts a supervisor with a command line and with a socket as its standard input, whose other end is the
-#: client's connection; returns the child process, or None when another process is its parent
+#: a function that starts a supervisor. Its arguments are the command line and the descriptor for standard
+#: input: a socket that is connected to the client. The function returns the child process, or None if the
+#: supervisor is not a child of this process
 Launch = Callable[[list[str], int], "subprocess.Popen[bytes] | None"]
 
 
 def make_home(paths: Paths) -> None:
-    """Create or check the folder for sockets and lock files. Raises `ConfigurationError`."""
+    """Create the folder for sockets and lock files, or check an existing folder.
+
+    Raises `ConfigurationError` if a path is relative or too long, or if another user can change the folder.
+    """
     for name, path in (("INFRA_RUNTIME_DIR", paths.home), ("INFRA_CACHE", paths.cache)):
         if not Path(path).is_absolute():
-            hint = "The supervisor has another working directory, so the path must begin with a slash."
+            hint = "Write a path that begins with a slash: the supervisor has another working directory."
             raise ConfigurationError(f"{path!r} is not an absolute path", where=name, hint=hint)
     if len(os.fsencode(paths.run)) > SOCKET_PATH - SOCKET_IN_RUN:
         raise ConfigurationError(
-            f"{paths.home} is too long for the paths of sockets, which may have {SOCKET_PATH} bytes",
+            f"{paths.home} is too long: the path of a socket may have at most {SOCKET_PATH} bytes",
             where="INFRA_RUNTIME_DIR",
             hint="Set INFRA_RUNTIME_DIR to a shorter path, or unset it: the default is short.",
         )
@@ -81,9 +85,9 @@ def connect_or_launch(
 ) -> Client:
     """Return a client with a lease on the supervisor of a data directory; start the supervisor if necessary.
 
-    `request` is the request that the caller will send. A new supervisor of tests already starts the services
-    of this request while the supervisor itself starts. With `tmpfs`, a new supervisor keeps the data of a
-    test's services in RAM if possible.
+    `request` is the request that the caller will then send; a new supervisor of tests starts services of this
+    request during its own start. With `tmpfs`, a new supervisor of tests stores the data of services in RAM
+    if possible.
 
     Raises `DataDirectoryError` if the data directory cannot be used, `ConfigurationError` if the folder of
     the sockets cannot be used, and `SupervisorError` if the supervisor does not start.
@@ -95,34 +99,35 @@ def connect_or_launch(
     limits(os.environ)
     make_home(paths)
     make_data_directory(paths, environment)
-    # The services of other environments have data and fixed ports, which are checked when they start.
+    # Only in tests: in other environments, services have data and fixed ports, which the supervisor checks
+    # first.
     early = request if environment == "test" else None
     copies = memory_folder.new_path(paths) if early is not None and tmpfs else ""
     argv = command(paths, environment, tmpfs=tmpfs, copies=copies)
     launch = launch or launcher(paths)
-    tried_version, due = control_file.version(paths), time.monotonic() + RECONNECT_INTERVAL
+    tried_version, next_attempt = control_file.version(paths), time.monotonic() + RECONNECT_INTERVAL
     child, client = _launch(argv, launch, paths, early, copies, deadlines or client_module.DEADLINES)
-    #: another supervisor got the lock first; if it has exited since, the next round starts a supervisor again
-    second = False
+    # True if another supervisor had the lock; if that supervisor has exited, the next iteration starts one.
+    is_outrun = False
     boot_seconds = (deadlines or client_module.DEADLINES).boot
     deadline = time.monotonic() + boot_seconds
     while client is None:
-        version, now = control_file.version(paths), time.monotonic()
-        if version != tried_version or second or now >= due:
-            tried_version, due = version, now + RECONNECT_INTERVAL
+        version, current_time = control_file.version(paths), time.monotonic()
+        if version != tried_version or is_outrun or current_time >= next_attempt:
+            tried_version, next_attempt = version, current_time + RECONNECT_INTERVAL
             with contextlib.suppress(NoStackError):
                 client = Client.connect(paths, lease=True, deadlines=deadlines)
                 break
         status = child.poll() if child is not None else None
-        if second:
+        if is_outrun:
             child, client = _launch(argv, launch, paths, early, copies, deadlines or client_module.DEADLINES)
-        second = status == ALREADY_SUPERVISED and not second
+        is_outrun = status == ALREADY_SUPERVISED and not is_outrun
         if status is not None and status != ALREADY_SUPERVISED:
-            if refused := refusal(paths.data):
-                raise DataDirectoryError(paths.data, refused)
-            reason = f"the supervisor ended with status {status} before it answered"
-            last = [line for line in tail(paths.own_log, 1) if line]
-            raise SupervisorError(": ".join([reason, *last]), paths.own_log)
+            if problem := refusal(paths.data):
+                raise DataDirectoryError(paths.data, problem)
+            reason = f"the supervisor exited with status {status} before it answered"
+            last_line = [line for line in tail(paths.own_log, 1) if line]
+            raise SupervisorError(": ".join([reason, *last_line]), paths.own_log)
         if time.monotonic() > deadline:
             raise SupervisorError(f"no supervisor answered within {boot_seconds:g} s", paths.own_log)
         time.sleep(CONNECT_INTERVAL)
@@ -133,36 +138,36 @@ def connect_or_launch(
 def _launch(
     argv: list[str], launch: Launch, paths: Paths, early: Up | None, copies: str, deadlines: Deadlines
 ) -> tuple[subprocess.Popen[bytes] | None, Client | None]:
-    """Start a supervisor whose standard input is a connection of this process; return it with the client.
+    """Start a supervisor; return its process and a client that is connected to its standard input.
 
-    The client is None if the supervisor exits without an answer. Over this connection, the supervisor gets
-    the first request, with the request `early` if there is one, before it listens on its socket. If `copies`
-    is not empty, this process copies seeds to this folder. Raises `SupervisorError` if the supervisor has not
-    answered after the time for its start.
+    The client is None if the supervisor exits without an answer. The supervisor reads the client's first
+    request, with the request `early`, before it listens on its control socket. If `copies` is not empty, this
+    process copies seeds to this folder. Raises `SupervisorError` if the supervisor does not answer within the
+    time limit for its start.
     """
-    ours, theirs = socket.socketpair()
-    with theirs:
+    client_socket, supervisor_socket = socket.socketpair()
+    with supervisor_socket:
         try:
-            child = launch(argv, theirs.fileno())
+            child = launch(argv, supervisor_socket.fileno())
         except BaseException:
-            ours.close()
+            client_socket.close()
             raise
     if child is not None:
         client_module.record(child)
-    patient = replace(deadlines, answer=deadlines.boot)
-    client, connected, copying = None, Connection(ours), contextlib.ExitStack()
+    boot_deadlines = replace(deadlines, answer=deadlines.boot)
+    client, connected, seed_copies = None, Connection(client_socket), contextlib.ExitStack()
     try:
         if early is not None and copies:
             from infra_runtime.engines.local import seeds_ahead  # imported while the supervisor starts
 
-            copying = seeds_ahead.start(paths, early, copies)
+            seed_copies = seeds_ahead.start(paths, early, copies)
         with contextlib.suppress(NoStackError):
             pid = child.pid if child is not None else 0
             hello = Hello(lease=True, starting=early.to_json() if early is not None else None)
-            client = Client.greet(connected, paths, hello, pid=pid, deadlines=patient)
-            client.deadlines, client.closing = deadlines, copying
+            client = Client.greet(connected, paths, hello, pid=pid, deadlines=boot_deadlines)
+            client.deadlines, client.closing = deadlines, seed_copies
     finally:
         if client is None:  # also after Ctrl-C: the connection is a lease
             connected.close()
-            copying.close()
+            seed_copies.close()
     return child, client

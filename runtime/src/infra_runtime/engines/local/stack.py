@@ -1,4 +1,4 @@
-"""`Stack`, a running stack for Python code, and `Endpoint`, the addresses of its services."""
+"""The Python API of a running stack: `Stack`, and `Endpoint`, the address of a service."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from infra_runtime.messages import (
 class Endpoint(Mapping[str, str]):
     """The address of a service: its exports as attributes and as a mapping.
 
-    The values contain passwords; `repr` masks them.
+    The values can contain passwords; `repr` does not show the values.
     """
 
     def __init__(
@@ -62,7 +62,8 @@ class Endpoint(Mapping[str, str]):
         driver_urls: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.name = name
-        #: driver → its URL, with exports in braces; the pytest plugin gets it from the service kit
+        #: driver → its URL, with the names of exports in braces; the pytest plugin reads the mapping from the
+        #: service kit
         self.driver_urls: Mapping[str, str] = dict(driver_urls)
         #: the secret values, which must not occur in output
         self.sensitive = frozenset(sensitive)
@@ -82,24 +83,24 @@ class Endpoint(Mapping[str, str]):
 
     @property
     def port(self) -> int:
-        """The service's export `port`, or if there is none, its first port.
+        """The number of the service's export `port`, or, without this export, of its first port.
 
-        Raises `AttributeError` without a port.
+        Raises `AttributeError` if the service has no port.
         """
-        first = next(iter(self.ports.values()), None)
-        return int(self.__getattr__("port")) if "port" in self._exports or first is None else first
+        first_port = next(iter(self.ports.values()), None)
+        return int(self.__getattr__("port")) if "port" in self._exports or first_port is None else first_port
 
     def url_for(self, driver: str) -> str:
-        """Return the URL in the format of a driver, such as `psycopg`; the service kit defines the drivers.
+        """Return the URL of the service for a driver, such as `psycopg`; the service kit defines the drivers.
 
-        Exports in the URL are percent-encoded, except exports that are URLs.
+        The values of exports in the URL are percent-encoded, except values that are URLs.
 
         Raises:
             ConfigurationError: the driver is unknown, or an export in its URL is missing.
         """
         if driver not in self.driver_urls:
             drivers = ", ".join(self.driver_urls) or "none"
-            use = "Use one of these drivers, or make the URL from the other exports of the service."
+            use = "Use one of these drivers, or build the URL from the exports of the service."
             raise ConfigurationError(
                 f"{self.name} has no URL for the driver {driver!r}; its drivers are: {drivers}",
                 hint=use if self.driver_urls else "The service kits of the pytest plugin define the drivers.",
@@ -117,11 +118,12 @@ class Endpoint(Mapping[str, str]):
             ) from error
 
     def __getattr__(self, name: str) -> str:
-        if name.startswith("_"):  # `copy` reads such names before the new object has exports
+        if name.startswith("_"):  # `copy` reads such attributes before the new object has `_exports`
             raise AttributeError(name)
         if name in self._exports:
             return self._exports[name]
-        raise AttributeError(f"{self.name} exports no {name!r}, but {', '.join(self._exports) or 'nothing'}")
+        exports = ", ".join(self._exports) or "none"
+        raise AttributeError(f"{self.name} does not export {name!r}; its exports are: {exports}")
 
     def __getitem__(self, name: str) -> str:
         return self._exports[name]
@@ -136,20 +138,20 @@ class Endpoint(Mapping[str, str]):
         return f"<Endpoint {self.name} {self.ports}>"
 
 
-def up_request(resolved: Resolved, wanted: Sequence[str] = (), *, wait: bool = True) -> Up:
-    """Return the request that starts the services of a resolved plan, or only `wanted` and their needs."""
+def up_request(resolved: Resolved, names: Sequence[str] = (), *, wait: bool = True) -> Up:
+    """Return the request that starts the services in `names` (empty: all services) and their needs."""
     return Up(
         services=resolved.plan.without_containers().services,
         root=resolved.plan.root,
         binaries=resolved.binaries,
         variables=resolved.variables,
-        wanted=tuple(wanted),
+        wanted=tuple(names),
         wait=wait,
     )
 
 
 class Stack:
-    """A lease on a running stack. Closing the lease stops the stack, unless another client has a lease."""
+    """A lease on a running stack; `close` ends the lease. The stack stops when its last lease ends."""
 
     def __init__(self, client: Client, paths: Paths) -> None:
         self._client = client
@@ -160,7 +162,7 @@ class Stack:
 
     @property
     def data(self) -> Path:
-        """The path of the stack's data directory, which identifies the stack."""
+        """The path of the stack's data directory; each stack has its own data directory."""
         return Path(self._paths.data)
 
     def __getattr__(self, name: str) -> Endpoint:
@@ -209,10 +211,11 @@ class Stack:
         *,
         wait: bool = True,
     ) -> Outcome:
-        """Start the services of a resolved plan, and return their states and the failures.
+        """Start the services of a resolved plan; return their states and the failures.
 
-        `wanted` contains the names of the services to start; services that they need are started too. If
-        `wanted` is empty, all services are started. If `wait` is false, the method returns at once.
+        `wanted` contains the names of the services to start in addition to the services that they need; if it
+        is empty, all services are started. If `wait` is false, the method returns before the services are
+        ready.
         """
         if on_event is not None:
             self._client.subscribe()
@@ -221,16 +224,17 @@ class Stack:
         return self._client.call(UP, request, on_event=on_event)
 
     def events(self) -> Iterator[Event]:
-        """Yield every event of the stack until the stack ends; the iteration waits for each event.
+        """Yield every event of the stack until its supervisor exits; the iteration waits for each event.
 
-        The first event is the next event after the call of `up` with `on_event`, or else after this call.
+        The first event is the next event after the call of `up` with `on_event`; without this call, after the
+        call of `events`.
         """
         return self._client.events()
 
     def last_change(self) -> tuple[int, int] | None:
-        """Return a value that differs after each event of the stack; None if the journal cannot be read.
+        """Return a value that changes with each event of the stack; None if the connection may be closed.
 
-        The value is the inode and the size of the journal, so no request is sent.
+        The value is the inode and the size of the journal; no request is sent.
         """
         if not self._client.quiet():
             return None
@@ -238,19 +242,19 @@ class Stack:
         return journal.st_ino, journal.st_size
 
     def start(self, *services: str) -> None:
-        """Start services that were stopped. Raises `StartError` like `infra_runtime.start`."""
+        """Start stopped services, and return when they are ready. Raises `StartError` if a service fails."""
         outcome = self._client.call(START, Names(services=services))
         raise_failures(outcome.failures)
         ports = {name: endpoint.ports for name, endpoint in (self._endpoints or {}).items()}
         if any(ports.get(service.name) != service.ports for service in outcome.services):
-            self._endpoints = None  # if a port was in use, another port was chosen
+            self._endpoints = None  # a service has another port, because its earlier port was in use
 
     def stop(self, *services: str) -> None:
         """Stop services, and return when all their processes have exited."""
         self._client.call(STOP, Names(services=services))
 
     def restart(self, *services: str) -> None:
-        """Stop and start services, and return when they are ready again. The services keep their ports."""
+        """Stop and start services, and return when they are ready again; their ports do not change."""
         raise_failures(self._client.call(RESTART, Names(services=services)).failures)
         self._endpoints = None
 
@@ -259,7 +263,7 @@ class Stack:
         self._client.call(KILL, Names(services=services))
 
     def crash(self, *services: str, signal: int = 9, wait: bool = False) -> None:
-        """Send a signal to all processes of services, to test a crash; the restart policy then applies.
+        """Send a signal to all processes of services to simulate a crash; their restart policies then apply.
 
         With `wait`, return when the services are ready again. Raises `StartError` if a service does not
         become ready.
@@ -268,7 +272,7 @@ class Stack:
         raise_failures(self._client.call(CRASH, request).failures)
 
     def pause(self, *services: str) -> None:
-        """Pause the processes of services: connections stay open, but get no answer until `resume`."""
+        """Pause the processes of services: until `resume`, connections stay open without answers."""
         self._client.call(PAUSE, Names(services=services))
 
     def resume(self, *services: str) -> None:
@@ -276,18 +280,17 @@ class Stack:
         self._client.call(RESUME, Names(services=services))
 
     def snapshot(self, name: str = "default") -> Snapshot:
-        """Save the state of all services under a name, and return the snapshot's description.
+        """Save the state of all services under a name, and return the description of the snapshot.
 
-        Raises `SnapshotError`.
+        Raises `SnapshotError` if the snapshot cannot be saved.
         """
         return self._client.call(SNAPSHOT_SAVE, SnapshotName(name=name))
 
     def restore(self, name: str = "default") -> None:
         """Restore the state of all services from a snapshot; the endpoints do not change.
 
-        All connections of clients to the services are closed.
-
-        Raises `SnapshotError` if the settings or versions of the services have changed since the snapshot.
+        The services restart, so connections to the services are closed. Raises `SnapshotError` if the
+        settings or the executables of the services have changed since the snapshot.
         """
         raise_failures(self._client.call(SNAPSHOT_RESTORE, SnapshotName(name=name)).failures)
 
@@ -308,24 +311,24 @@ class Stack:
         Raises `LeftoverError` if a process, port or socket of the stack remains.
         """
         self._client.call(DOWN, Nothing())
-        self._client.await_end(0.0)  # the services have stopped
+        self._client.await_end(0.0)  # the services have already stopped
         self._client.close()
 
     def finish(self) -> LeakCheck | None:
-        """End the lease; if it was the last lease, return the leak check when the stack has stopped.
+        """End the lease; after the last lease, wait until the stack has stopped and return its leak check.
 
-        Return None if the stack keeps running, because another client has a lease.
+        Return None if the stack keeps running.
         """
         return check_leaks(self._paths) if self._release() else None
 
     def close(self) -> None:
-        """End the lease; if it was the last lease, return when the stack has stopped."""
+        """End the lease; if it was the last lease, wait until the stack has stopped."""
         with contextlib.suppress(SupervisorError):
             self._release()
         self._client.close()
 
     def _release(self) -> bool:
-        """End the lease; return whether it was the last lease, so that the stack stopped."""
+        """End the lease; if it was the last lease, wait until the stack has stopped, and return true."""
         released = self._client.call(RELEASE, Nothing())
         if released.ending:
             self._client.await_end(released.stop_seconds)

@@ -1,4 +1,4 @@
-"""The engines for other process managers of one machine: systemd, and the programs that read a Procfile."""
+"""The engines for process managers other than the supervisor: systemd, and programs that read a Procfile."""
 
 from infra_runtime.engines.machine.environment_file import EnvironmentFile
 from infra_runtime.engines.machine.procfile import Procfile

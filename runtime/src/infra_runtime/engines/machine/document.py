@@ -1,4 +1,4 @@
-"""The stack as a JSON document, from which `launcher` starts each service without a supervisor."""
+"""The JSON document of a stack, from which `launcher` starts each service without a supervisor."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from infra_runtime.value import frozen
 
 #: the name of the file with the document
 FILE = "stack.json"
-#: the references whose values only the supervisor has
+#: the references that have a value only in a stack with a supervisor
 OF_THE_SUPERVISOR = frozenset({"stack.data", "stack.logs", "stack.token"})
 
 
 @frozen
 class Document:
-    """The services of a plan with the values that their references use on one machine."""
+    """The services of a plan, and the values of one machine for their references."""
 
     environment: str
     root: str
@@ -46,7 +46,7 @@ class Document:
 
 
 def read(text: str) -> Document:
-    """Return the document in a JSON text. Raises `ValueError` or `KeyError` for another text."""
+    """Return the document in a JSON text. Raises `ValueError` or `KeyError` if the text is not a document."""
     data: Mapping[str, Any] = json.loads(text)
     specs = [decode_service(spec) for spec in data["services"]]
     return Document(
@@ -58,7 +58,7 @@ def read(text: str) -> Document:
 
 
 def document(plan: Plan, binaries: Mapping[str, str]) -> Document:
-    """Return the document of a plan; `binaries` are the paths of its executables.
+    """Return the document of a plan; `binaries` is a mapping from the name of an executable to its path.
 
     Raises:
         ConfigurationError: a service needs the supervisor; the location is the dotted key of the setting.
@@ -66,7 +66,7 @@ def document(plan: Plan, binaries: Mapping[str, str]) -> Document:
     if plan.ports == "leased":
         raise ConfigurationError(
             f"the environment {plan.environment!r} has no fixed ports, which other process managers need",
-            hint="Export the environment development, staging or production, with --env.",
+            hint="Export the environment development, staging or production with --env.",
         )
     return Document(
         environment=plan.environment,
@@ -84,19 +84,19 @@ def _service(spec: ServiceSpec, environment: str) -> ServiceSpec:
             hint=f"Export the stack without {spec.name}, or export it with `infra export compose`.",
         )
     for field in ("command", "env"):
-        names = {*references_in(getattr(spec, field))}
-        for name in sorted(names & OF_THE_SUPERVISOR):
+        reference_names = {*references_in(getattr(spec, field))}
+        for name in sorted(reference_names & OF_THE_SUPERVISOR):
             raise ConfigurationError(
                 f"{spec.name} refers to ${{{name}}}, which has a value only in a stack with a supervisor",
                 where=setting_key(spec.name, field),
                 hint=f"Remove the reference, or export the stack without {spec.name}.",
             )
     if environment in DEPLOYED and spec.container is not None and spec.container.public:
-        listening = {"host": ALL_ADDRESSES}
+        public_host = {"host": ALL_ADDRESSES}
         spec = replace(
             spec,
-            command=map_texts(spec.command, lambda text: substitute_some(text, listening)),
-            env=map_texts(spec.env, lambda text: substitute_some(text, listening)),
-            prepare=map_texts(spec.prepare, lambda text: substitute_some(text, listening)),
+            command=map_texts(spec.command, lambda text: substitute_some(text, public_host)),
+            env=map_texts(spec.env, lambda text: substitute_some(text, public_host)),
+            prepare=map_texts(spec.prepare, lambda text: substitute_some(text, public_host)),
         )
     return replace(spec, container=None, starts_on_connection=False, watch=())

@@ -1,7 +1,6 @@
-"""The engine that writes the addresses of a stack as a file of environment variables.
+"""The engine that writes the addresses of a stack to a file with environment variables.
 
-The file has the syntax of the POSIX shell: `NAME="value"`, in which `${OTHER}` is the value of another
-variable.
+The file has the syntax of the POSIX shell: in `NAME="value"`, `${OTHER}` refers to another variable.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from infra_runtime.plan import Plan
 from infra_runtime.spec import ServiceSpec, substitute
 from infra_runtime.value import frozen
 
-#: the marks around a reference to a variable, in values that do not have their quotes yet
+#: the marks before and after a reference to a variable in values that are not quoted yet
 _OPEN, _CLOSE = "\0{", "\0}"
 _QUOTED = re.compile(r'[\\"$`]')
 
 
 class _OnOneMachineError(Exception):
-    """The error that the value of an export is a path on the machine of the stack."""
+    """The error that the value of an export is a path, which is valid only on the machine of the stack."""
 
 
 @frozen
@@ -37,11 +36,11 @@ class EnvironmentFile:
     def render(self, plan: Plan) -> Mapping[str, str]:
         """Return a mapping from path to text, with the file `ENVIRONMENT.env`.
 
-        The file contains no secret: a value with a secret refers to a variable such as POSTGRES_PASSWORD,
-        which the user sets. Exports that are paths on the machine of the stack are listed in a comment.
+        The file contains no secrets: a value with a secret refers to a variable such as POSTGRES_PASSWORD,
+        which the user sets. Exports that are paths on the machine of the stack are listed in comments.
 
         Raises:
-            ConfigurationError: the environment has no fixed ports, or two services have the same variable.
+            ConfigurationError: the environment has no fixed ports, or two exports need the same variable.
         """
         if plan.ports == "leased":
             raise ConfigurationError(
@@ -50,38 +49,43 @@ class EnvironmentFile:
             )
         specs = {spec.name: spec for spec in plan.services}
         exports: dict[str, dict[str, str]] = {}
-        left_out: list[str] = []
+        omitted_exports: list[str] = []
         for spec in plan.services:
             exports[spec.name] = {}
             for export in spec.exports:
                 try:
                     exports[spec.name][export] = _value(spec, export, plan, specs)
                 except _OnOneMachineError:
-                    left_out.append(f"{spec.name}.{export}")
+                    omitted_exports.append(f"{spec.name}.{export}")
         _check_names(exports)
         values = variables(exports, {spec.name: spec.kind for spec in plan.services})
-        # The variable of a secret is set by the user: `A="${A}"` would set it to an empty text.
-        own = {name for name, value in values.items() if value == f"{_OPEN}{name}{_CLOSE}"}
-        lines = [f'{name}="{_quoted(value)}"' for name, value in values.items() if name not in own]
-        required = sorted({name for value in values.values() for name in _required(value)})
+        # The user sets the variables of secrets: a line `A="${A}"` could set A to an empty text.
+        user_variables = {name for name, value in values.items() if value == f"{_OPEN}{name}{_CLOSE}"}
+        lines = [f'{name}="{_quoted(value)}"' for name, value in values.items() if name not in user_variables]
+        required_variables = sorted({name for value in values.values() for name in _required(value)})
         text = first_line(self.name)
-        text += "".join(f"# Set this variable before you use the file: {name}\n" for name in required)
-        text += "".join(f"# Left out because it is a path of one machine: {name}\n" for name in left_out)
+        text += "".join(
+            f"# Set this variable before you use the file: {name}\n" for name in required_variables
+        )
+        text += "".join(
+            f"# Not exported, because the value is a path on one machine: {name}\n"
+            for name in omitted_exports
+        )
         return {f"{plan.environment}.env": text + "".join(f"{line}\n" for line in lines)}
 
 
 def _check_names(exports: Mapping[str, Mapping[str, str]]) -> None:
-    """Raise `ConfigurationError` if exports of two services have the same variable and other values."""
+    """Raise `ConfigurationError` if two exports with different values need the same variable."""
     values: dict[str, tuple[str, str]] = {}
     for service, exported in exports.items():
         for export, value in exported.items():
             name = variable_name(service, export)
-            other, same = values.setdefault(name, (service, value))
-            if value != same:
+            first_service, first_value = values.setdefault(name, (service, value))
+            if value != first_value:
                 raise ConfigurationError(
-                    f"exports of {other} and {service} have the same variable {name}",
+                    f"exports of {first_service} and {service} need the variable {name} for different values",
                     where=setting_key(service, "exports"),
-                    hint=f"Rename one of the services {other} and {service}, or export only one of them.",
+                    hint=f"Rename one of these services, or export only {first_service} or only {service}.",
                 )
 
 
@@ -90,7 +94,7 @@ def _value(spec: ServiceSpec, export: str, plan: Plan, specs: Mapping[str, Servi
 
 
 def _lookup(spec: ServiceSpec, plan: Plan, specs: Mapping[str, ServiceSpec]) -> Callable[[str], str]:
-    """Return a function from a reference in an export of a service to its value, with marked variables."""
+    """Return a function that returns the value of a reference in an export; variables in it have marks."""
     values = {
         "host": LOOPBACK,
         "stack.environment": plan.environment,

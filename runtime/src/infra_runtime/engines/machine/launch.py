@@ -1,4 +1,4 @@
-"""Return the command line that starts the launcher. This module does not import the launcher."""
+"""The name of the launcher's module, in a module that does not import the launcher."""
 
 from __future__ import annotations
 

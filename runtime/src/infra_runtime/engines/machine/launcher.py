@@ -1,9 +1,13 @@
 """Start one service of an exported stack: `python -m infra_runtime.engines.machine.launcher …`.
 
-The process prepares the data of the service and binds its references, with the code of the supervisor. With
-`exec`, it then becomes the program of the service, for systemd. With `run`, it waits for the needed services
-first, and stops the program with the stop steps of the service, for programs that read a Procfile. With
-`wait`, it only waits until the service is ready.
+The launcher prepares the data of the service and replaces its references, with the code of the supervisor.
+The first argument determines the further actions:
+
+- `exec` (for systemd): the launcher replaces its process by the program of the service.
+- `run` (for programs that read a Procfile): the launcher first waits for the needed services. It runs the
+  program as
+  a child process, and stops it with the stop steps of the service.
+- `wait`: the launcher prepares nothing, and exits when the service is ready.
 
 This module imports the standard library and pytest-infra only.
 """
@@ -31,16 +35,16 @@ from infra_runtime.supervisor.prepare import prepare
 from infra_runtime.supervisor.probes import ask, interval
 from infra_runtime.supervisor.steps import StepError
 
-#: the exit status when the service cannot be prepared or does not become ready
+#: the exit status if the service cannot be prepared or does not become ready
 FAILED = 1
 
 
 class NotReadyError(Exception):
-    """The error that a service did not become ready in time, with the last reason."""
+    """The error that a service did not become ready, with the reason of the last attempt of its probe."""
 
 
 class Launcher:
-    """One service of a document, with the folders of the stack's data directory."""
+    """The launcher of one service of a document; the data directory of the stack contains its folders."""
 
     def __init__(self, stack: Document, service: str, paths: Paths) -> None:
         self.paths = paths
@@ -50,25 +54,25 @@ class Launcher:
         }
         self.own = self.bound[service]
         self.spec = self.own.spec
-        # systemd documentation, systemd.exec(5): INVOCATION_ID is another value at each start of a unit.
+        # Source: systemd.exec(5): INVOCATION_ID has a new value at each start of a unit.
         run = os.environ.get("INVOCATION_ID") or os.urandom(16).hex()
         variables = dict(os.environ)
         self.scope = Scope(stack.root, stack.environment, stack.binaries, variables, run, inherited=variables)
         self.env = {**os.environ, "INFRA_ENV": stack.environment, "INFRA_SERVICE": service}
 
     async def prepare(self) -> None:
-        """Prepare the data of the service, and replace its references by values."""
+        """Prepare the data of the service, and replace the references of its spec by values."""
         await prepare(self.own, self.scope, self.bound, self.paths.seeds(), self.step)
         bind(self.own, self.scope, self.bound)
 
     async def ready(self, program: int = 0) -> None:
         """Wait until the service is ready.
 
-        Raises `NotReadyError` at its `start_timeout`, or when the process `program` has exited.
+        Raises `NotReadyError` after `start_timeout`, or if the process with the pid `program` has exited.
         """
-        started = time.monotonic()
+        start_time = time.monotonic()
         while reason := await self.reason():
-            waited = time.monotonic() - started
+            waited = time.monotonic() - start_time
             if program and processes.look(program) is None:
                 raise NotReadyError(f"the program has exited; the last attempt of the probe: {reason}")
             if waited > self.spec.start_timeout:
@@ -82,20 +86,22 @@ class Launcher:
         try:
             probe = bound_copy(self.spec.ready, resolver(self.own, self.scope, self.bound))
         except BindingError as error:
-            return str(error)  # another process has not prepared the service yet
+            return str(error)  # the service is not prepared yet: a secret is missing
         return await ask(probe, LOOPBACK, self.own.ports, self.step, self.own.run)
 
     def ready_lock(self, service: str) -> str:
         """Return the path of the file that a launcher locks while its service is ready, or complete.
 
-        Only the launcher of a service runs the probe: PostgreSQL's probe sets a password, and two processes
-        cannot do this at the same time.
+        Other launchers check this lock instead of running the probe, because the probe of PostgreSQL sets a
+        password, which two processes cannot do at the same time.
         """
         return f"{self.paths.data}/{service}.ready"
 
     def hold_ready_lock(self) -> None:
-        """Lock the file that other launchers check; the lock ends when this process exits."""
-        file_lock.acquire(self.ready_lock(self.spec.name), wait=True)  # a check locks the file, too
+        """Lock the file that other launchers check; the lock is released when this process exits."""
+        file_lock.acquire(
+            self.ready_lock(self.spec.name), wait=True
+        )  # waits while another launcher checks it
 
     async def step(self, command: tuple[str, ...], env: Mapping[str, str]) -> int:
         """Run a command of the preparation or of a probe to its end; return the exit status."""
@@ -109,7 +115,10 @@ class Launcher:
                 process.kill()
 
     def without_root(self) -> Callable[[], None] | None:
-        """Return the function that a child process calls so that it is not root; None if it may be root."""
+        """Return a function that a child process calls so that it does not run as root.
+
+        None if it may be root.
+        """
         refuses_root = self.spec.refuses_root and os.geteuid() == 0
         return privileges.enter_user_namespace if refuses_root else None
 
@@ -121,9 +130,9 @@ class Launcher:
     async def run(self) -> int:
         """Run the program of the service until it exits; return its exit status.
 
-        SIGTERM and SIGINT start the stop steps of the service. After a task has exited with 0, this process
-        keeps running until a signal arrives, because programs that read a Procfile stop all processes when
-        one exits.
+        After SIGTERM or SIGINT, the program is stopped with the stop steps of the service. After a task has
+        exited with 0, this process waits for a signal, because programs that read a Procfile stop all
+        processes when one process exits.
         """
         loop, stopping = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -132,7 +141,7 @@ class Launcher:
         try:
             if not await _first(asyncio.ensure_future(self.start()), stop):
                 return 0
-            # A signal to the group of this process, such as honcho's SIGKILL, also reaches the program.
+            # The program is in the process group of this process, to which honcho sends SIGKILL.
             process = await asyncio.create_subprocess_exec(
                 *self.own.command,
                 env={**self.env, **self.own.env},
@@ -157,16 +166,19 @@ class Launcher:
         exited: asyncio.Future[int],
         stop: asyncio.Future[Literal[True]],
     ) -> int:
-        """Wait until the program exits, or stop it at a signal or if it is not ready in time."""
+        """Wait until the program exits.
+
+        Stop the program after a signal, or if it does not become ready in time.
+        """
         ready = asyncio.ensure_future(asyncio.sleep(0) if self.spec.task else self.ready())
-        both: set[asyncio.Future[Any]] = {exited, stop}
+        exit_or_stop: set[asyncio.Future[Any]] = {exited, stop}
         try:
-            await asyncio.wait({*both, ready}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*exit_or_stop, ready}, return_when=asyncio.FIRST_COMPLETED)
             if not self.spec.task and ready.done():
                 ready.result()
                 self.hold_ready_lock()
                 print(f"{self.spec.name} is ready", flush=True)
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(exit_or_stop, return_when=asyncio.FIRST_COMPLETED)
         finally:
             ready.cancel()
             if not exited.done():
@@ -179,13 +191,13 @@ class Launcher:
     async def start(self) -> None:
         """Wait for the needed services, and prepare the service.
 
-        The wait has no limit: if a needed service fails, its launcher exits, and the process manager stops
-        all processes.
+        The wait has no time limit: if a needed service fails, its launcher exits, and the process manager
+        then stops all processes.
         """
-        started = time.monotonic()
+        start_time = time.monotonic()
         for need in self.spec.all_needs():
             while not file_lock.is_held(self.ready_lock(need)):  # noqa: ASYNC110 - of another process
-                await asyncio.sleep(interval(time.monotonic() - started))
+                await asyncio.sleep(interval(time.monotonic() - start_time))
         await self.prepare()
 
     async def stop(self, process: asyncio.subprocess.Process, exited: asyncio.Future[int]) -> None:
@@ -202,8 +214,8 @@ class Launcher:
 
 async def _first(task: asyncio.Future[None], stop: asyncio.Future[Any]) -> bool:
     """Wait for a task; return false, and cancel the task, if the signal to stop arrives first."""
-    both: set[asyncio.Future[Any]] = {task, stop}
-    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    task_or_stop: set[asyncio.Future[Any]] = {task, stop}
+    await asyncio.wait(task_or_stop, return_when=asyncio.FIRST_COMPLETED)
     if not task.done():
         task.cancel()
         return False
@@ -212,7 +224,7 @@ async def _first(task: asyncio.Future[None], stop: asyncio.Future[Any]) -> bool:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Start the service that the arguments name; return the exit status of this process."""
+    """Run the launcher with command-line arguments; return the exit status."""
     parser = argparse.ArgumentParser(prog="launcher", description="Start one service of an exported stack.")
     parser.add_argument("action", choices=("exec", "run", "wait"))
     parser.add_argument("file", help="the JSON document of the stack")
@@ -221,7 +233,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     stack = read(Path(options.file).read_text(encoding="utf-8"))
     if options.service not in stack.services:
-        parser.error(f"{options.file} has no service {options.service!r}: {', '.join(stack.services)}")
+        services = ", ".join(stack.services)
+        parser.error(f"{options.file} contains no service {options.service!r}; its services are: {services}")
     paths = Paths(_folders_of_systemd(options.data))
     try:
         ownership.make_private_folder(paths.home, shared=True)
@@ -245,11 +258,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _folders_of_systemd(data: str) -> str:
-    """Use the folders that systemd has made for the unit; return the data directory without links.
+    """Set variables to the folders that systemd has created for a unit; return the real path of `data`.
 
-    For a unit with a dynamic user, systemd makes /run/NAME, /var/lib/NAME and /var/cache/NAME as links to
-    folders of this user. Links are refused elsewhere, because another user may have made them. Source:
-    systemd.exec(5), "RuntimeDirectory=, StateDirectory=, …".
+    For a unit with a dynamic user, systemd creates /run/NAME, /var/lib/NAME and /var/cache/NAME as links to
+    folders of this user. The real paths are used, because pytest-infra refuses links, which another user
+    could have created. Source: systemd.exec(5), "RuntimeDirectory=, StateDirectory=, …".
     """
     for name, folder in (("INFRA_RUNTIME_DIR", "RUNTIME_DIRECTORY"), ("INFRA_CACHE", "CACHE_DIRECTORY")):
         if path := os.environ.get(folder):

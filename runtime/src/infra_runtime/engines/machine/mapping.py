@@ -1,4 +1,4 @@
-"""The table of how each field of a service is exported to systemd and to a Procfile.
+"""The tables that describe how each field of a service is exported to systemd and to a Procfile.
 
 `python -m infra_runtime.engines.machine.mapping > docs/reference/export-systemd.md` writes the page.
 """
@@ -17,7 +17,7 @@ SPEC: Mapping[str, Row] = {
     "name": Row(
         outcome="kept",
         attribute="`STACK-NAME.service`",
-        remark="In the name of a unit, other characters than letters, digits and `:_.-` are escaped.",
+        remark="In the name of a unit, characters other than letters, digits and `:_.-` are escaped.",
     ),
     "command": Row(outcome="kept", attribute="`ExecStart`", remark=_LAUNCHER),
     "kind": Row(outcome="left out", remark="The kind determines the command when the plan is created."),
@@ -25,7 +25,7 @@ SPEC: Mapping[str, Row] = {
     "env": Row(
         outcome="kept",
         attribute="`ExecStart`",
-        remark=f"{_LAUNCHER} Values of `${{env.NAME}}` are in the file `/etc/STACK.env`.",
+        remark=f"{_LAUNCHER} You write the values of `${{env.NAME}}` to the file `/etc/STACK.env`.",
     ),
     "env_defaults": Row(outcome="kept", attribute="`ExecStart`", remark=_LAUNCHER),
     "cwd": Row(outcome="kept", attribute="`ExecStart`", remark=_LAUNCHER),
@@ -61,26 +61,27 @@ SPEC: Mapping[str, Row] = {
         outcome="changed",
         attribute="`KillSignal`, `KillMode`, `TimeoutStopSec`",
         remark=(
-            "The signal of the first stop step, and the seconds of all stop steps together. With a Procfile, "
-            "the launcher sends the signals of all steps, until the process manager sends SIGKILL."
+            "The unit has the signal of the first stop step, and the sum of the seconds of all stop steps. "
+            "With a Procfile, the launcher sends the signals of all steps, until the process manager sends "
+            "SIGKILL."
         ),
     ),
     "restart": Row(
         outcome="kept",
         attribute="`Restart`",
-        remark="A program that reads a Procfile stops all services when one of them exits.",
+        remark="A program that reads a Procfile stops all services when one service exits.",
     ),
     "task": Row(
         outcome="kept",
         attribute="`Type=oneshot`, `RemainAfterExit=yes`",
-        remark="With a Procfile, the launcher of a complete task keeps running until it is stopped.",
+        remark="With a Procfile, the launcher of a complete task keeps running until a signal stops it.",
     ),
     "watch": Row(outcome="left out", remark="Only `infra runtime up --watch` restarts changed services."),
     "starts_on_connection": Row(outcome="left out", remark="The process runs from the start."),
     "refuses_root": Row(
         outcome="changed",
         attribute="`DynamicUser=yes`",
-        remark="No service of a system unit runs as root.",
+        remark="The services of system units do not run as root.",
     ),
     "container": Row(outcome="left out", remark="The services run as processes of the machine."),
     **LOCAL_FIELDS,
@@ -91,7 +92,7 @@ REFERENCES: Mapping[str, Row] = {
     "${host}": Row(
         outcome="kept",
         attribute="`127.0.0.1`",
-        remark="For a public service in staging and production, it is `0.0.0.0`.",
+        remark="For a public service in staging and production, the value is `0.0.0.0`.",
     ),
     "${port.NAME}": Row(outcome="kept"),
     "${SERVICE.EXPORT}": Row(outcome="kept"),
@@ -99,13 +100,17 @@ REFERENCES: Mapping[str, Row] = {
     "${env.NAME}": Row(outcome="kept", remark="The value is read when the service starts."),
     "${env.NAME:-other}": Row(outcome="kept"),
     "${secret.NAME}": Row(outcome="kept", remark="The launcher creates and reads the file of the secret."),
-    "${data}": Row(outcome="changed", attribute="`StateDirectory`", remark="A folder in `/var/lib/STACK`."),
-    "${run}": Row(outcome="changed", attribute="`RuntimeDirectory`", remark="A folder in `/run/STACK`."),
+    "${data}": Row(
+        outcome="changed", attribute="`StateDirectory`", remark="The value is a folder in `/var/lib/STACK`."
+    ),
+    "${run}": Row(
+        outcome="changed", attribute="`RuntimeDirectory`", remark="The value is a folder in `/run/STACK`."
+    ),
     "${root}": Row(outcome="kept", remark="The services can read the folder, but not write to it."),
-    "${bin.NAME}": Row(outcome="kept", remark="The path of the executable on this machine."),
+    "${bin.NAME}": Row(outcome="kept", remark="The value is the path of the executable on this machine."),
     "${stack.environment}": Row(outcome="kept"),
     "${stack.project}": Row(outcome="kept"),
-    "${stack.run}": Row(outcome="changed", remark="Each service has another value."),
+    "${stack.run}": Row(outcome="changed", remark="The value differs between services and between starts."),
     "${stack.service}": Row(outcome="kept"),
     "${stack.logs}": Row(outcome="refused", remark="systemd or the process manager stores the logs."),
     "${stack.data}": Row(outcome="refused", remark="The services have no supervisor."),
@@ -117,18 +122,18 @@ _PAGE = """\
 
 <!-- written by `python -m infra_runtime.engines.machine.mapping`; a test compares it with the code -->
 
-The commands `infra export systemd` and `infra export procfile` write files with which other process managers
-run the services of a stack on this machine. [Export a stack to systemd](../how-to/export-to-systemd.md)
-explains how to use the commands. The tables on this page list every field of a service, and how the commands
-export the field:
+The commands `infra export systemd` and `infra export procfile` write files for a stack, so that another
+process manager can run its services on this machine. [Export a stack to
+systemd](../how-to/export-to-systemd.md) explains how to use the commands. The tables on this page list every
+field of a service, and the outcome of its export:
 
 - **kept**: the setting has the same effect
 - **changed**: another setting has the same purpose
 - **left out**: the field is not exported, because only the local engine uses it
-- **refused**: the command reports an error with the line of the stack file
+- **refused**: the command fails with an error that contains the line of the stack file
 
-In both exports, a small program, the launcher, starts each service: it prepares the data of the service and
-replaces the references, with the same code as the supervisor.
+In both exports, a small program starts each service: the launcher. The launcher prepares the data of the
+service and replaces the references, with the code of the supervisor.
 
 ## A service of the stack
 

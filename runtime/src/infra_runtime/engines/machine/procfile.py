@@ -17,7 +17,7 @@ from infra_runtime.engines.output import first_line
 from infra_runtime.plan import Plan
 from infra_runtime.value import frozen
 
-#: the folder of the services' data, in the folder of the Procfile
+#: the name of the folder with the services' data in the folder of the Procfile
 DATA = "data"
 
 
@@ -30,22 +30,22 @@ class Procfile:
     folder: str
     #: NAME → path, for references `${bin.NAME}`
     binaries: Mapping[str, str]
-    #: the Python that runs the launcher
+    #: the path of the Python interpreter that runs the launcher
     python: str = sys.executable
 
     def render(self, plan: Plan) -> Mapping[str, str]:
-        """Return a mapping from path to text, with the Procfile and the document that its lines use.
+        """Return the Procfile and the document to which its lines refer, as a mapping from path to text.
 
         Raises:
             ConfigurationError: a service needs the supervisor; the location is the dotted key of the setting.
         """
         stack = document(plan, self.binaries)
         lines = [f"{_process_name(name)}: {shlex.join((*self._command(), name))}" for name in stack.services]
-        first = first_line(self.name)
+        comment = first_line(self.name)
         return {
-            "Procfile": first + "".join(f"{line}\n" for line in lines),
+            "Procfile": comment + "".join(f"{line}\n" for line in lines),
             FILE: stack.text(self.name),
-            ".gitignore": f"{first}/{DATA}/\n/{FILE}\n/Procfile\n",
+            ".gitignore": f"{comment}/{DATA}/\n/{FILE}\n/Procfile\n",
         }
 
     def _command(self) -> tuple[str, ...]:
@@ -54,5 +54,5 @@ class Procfile:
 
 
 def _process_name(service: str) -> str:
-    """Return the name of a service's process. honcho ignores lines whose names have other characters."""
+    """Return the name of a service's line; honcho ignores lines whose names contain other characters."""
     return re.sub(r"[^A-Za-z0-9_-]", "-", service)

@@ -21,11 +21,11 @@ from infra_runtime.plan import Plan
 from infra_runtime.spec import ServiceSpec
 from infra_runtime.value import frozen
 
-#: seconds that the preparation of a service may take, in addition to its `start_timeout`
+#: seconds that are added to a service's `start_timeout` for its preparation
 _PREPARATION = 60
 #: folders that `ProtectHome=yes` hides
 _HOMES = (PurePosixPath("/home"), PurePosixPath("/root"), PurePosixPath("/run/user"))
-#: longest name of a user. Source: systemd.io, "User/Group Name Syntax"
+#: the greatest length of a user's name. Source: systemd.io, "User/Group Name Syntax"
 _LONGEST_USER = 31
 _RESTART = {"on-failure": "on-failure", "always": "always", "never": "no"}
 #: settings that also have an effect in the units of a user, because they need no privileges
@@ -42,7 +42,7 @@ _FOR_USERS = (
     "SystemCallFilter=~@privileged @resources",
     "SystemCallErrorNumber=EPERM",
 )
-#: settings of system units, whose services run as a user without a shell, home or other files
+#: settings of system units; their services run as a user without shell, home folder and other files
 _FOR_SYSTEM = (
     "ProtectSystem=strict",
     "PrivateTmp=yes",
@@ -67,30 +67,30 @@ class Systemd:
     """The engine that converts a plan to systemd units. The class implements `Engine`."""
 
     name: ClassVar[str] = "systemd"
-    #: the beginning of the names of all units, and the name of the user of the services
+    #: the name of the stack, with which the names of all units begin; also the name of the services' user
     stack: str
     #: the absolute path of the folder of the exported files
     folder: str
     #: NAME → path, for references `${bin.NAME}`
     binaries: Mapping[str, str]
-    #: whether the units are for the service manager of a user (`systemctl --user`)
+    #: whether the units are for a user's service manager (`systemctl --user`), not for the system
     user: bool = False
-    #: the Python that runs the launcher
+    #: the path of the Python interpreter that runs the launcher
     python: str = sys.executable
 
     def render(self, plan: Plan) -> Mapping[str, str]:
-        """Return a mapping from path to text, with the units and the document that their commands use.
+        """Return the units and the document to which their commands refer, as a mapping from path to text.
 
         Raises:
             ConfigurationError: a service needs the supervisor; the location is the dotted key of the setting.
         """
         stack = document(plan, self.binaries)
         files = {FILE: stack.text(self.name)}
-        first = first_line(self.name)
+        comment = first_line(self.name)
         units = {name: f"{self.stack}-{unit_name(name)}.service" for name in stack.services}
         for spec in stack.services.values():
-            files[units[spec.name]] = first + self._unit(spec, plan, units)
-        files[f"{self.stack}.target"] = first + _sections(
+            files[units[spec.name]] = comment + self._unit(spec, plan, units)
+        files[f"{self.stack}.target"] = comment + _sections(
             Unit=[f"Description=The stack {self.stack}", *(f"Wants={unit}" for unit in units.values())],
             Install=[f"WantedBy={'default' if self.user else 'multi-user'}.target"],
         )
@@ -138,10 +138,10 @@ class Systemd:
     def _stop(self, spec: ServiceSpec) -> list[str]:
         if not spec.stop:
             return []
-        first = spec.stop[0]
+        first_step = spec.stop[0]
         return [
-            f"KillSignal={signal.Signals(first.signal).name}",
-            f"KillMode={'control-group' if first.group else 'mixed'}",
+            f"KillSignal={signal.Signals(first_step.signal).name}",
+            f"KillMode={'control-group' if first_step.group else 'mixed'}",
             f"TimeoutStopSec={max(1, round(sum(step.seconds for step in spec.stop)))}",
         ]
 
@@ -153,7 +153,7 @@ class Systemd:
             "StateDirectoryMode=0700",
             f"RuntimeDirectory={name}",
             "RuntimeDirectoryMode=0700",
-            # All units of the stack share the folder, so it must remain when one of them stops.
+            # All units of the stack share the folder, so the folder must remain when one unit stops.
             "RuntimeDirectoryPreserve=yes",
             f"CacheDirectory={name}",
             f"Environment=HOME=%S/{name}",
@@ -165,28 +165,29 @@ class Systemd:
         if self.user:
             return [*_FOR_USERS]
         paths = (plan.root, self.python, self.folder, *self.binaries.values())
-        homes = any(PurePosixPath(path).is_relative_to(home) for path in paths for home in _HOMES)
+        needs_home = any(PurePosixPath(path).is_relative_to(home) for path in paths for home in _HOMES)
         privileged = any(number < UNPRIVILEGED for number in spec.ports.values())
         values = {
             "capabilities": "CAP_NET_BIND_SERVICE" if privileged else "",
-            # A capability in a user namespace does not allow a port of the machine.
+            # A capability in a user namespace does not allow a process to listen on a privileged port of the
+            # machine.
             "private_users": "no" if privileged else "yes",
         }
         container = next(planned.container for planned in plan.services if planned.name == spec.name)
-        # A user's own service may use other machines; all others use the loopback address only.
-        remote = not spec.kind or (container is not None and container.public)
+        # A user's own service and a public service may use the network; other services use loopback only.
+        uses_network = not spec.kind or (container is not None and container.public)
         return [
             "DynamicUser=yes",
             f"User={user_name(self.stack)}",
             *_FOR_USERS,
             *(line.format(**values) for line in _FOR_SYSTEM),
-            f"ProtectHome={'read-only' if homes else 'yes'}",
-            *([] if remote else ["IPAddressDeny=any", "IPAddressAllow=localhost"]),
+            f"ProtectHome={'read-only' if needs_home else 'yes'}",
+            *([] if uses_network else ["IPAddressDeny=any", "IPAddressAllow=localhost"]),
         ]
 
 
 def user_name(stack: str) -> str:
-    """Return the name of the user of a stack, which systemd creates: it starts with a letter and is short.
+    """Return the name of the user that systemd creates for a stack: at most 31 characters, first a letter.
 
     Source: systemd.io, "User/Group Name Syntax", "Strict mode".
     """
@@ -194,7 +195,7 @@ def user_name(stack: str) -> str:
 
 
 def unit_name(service: str) -> str:
-    """Return the name of a service with only the characters that the name of a unit can have.
+    """Return the name of a service, with escapes for characters that the name of a unit cannot contain.
 
     Source: systemd.unit(5), "Description".
     """
