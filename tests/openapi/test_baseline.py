@@ -383,7 +383,9 @@ def test_an_entry_of_an_earlier_version_does_not_accept_an_unnamed_alternative()
 def test_the_first_characters_of_a_fingerprint_are_enough() -> None:
     breaking_report = broken()
 
-    assert baseline.finding_with_fingerprint({"shop": breaking_report}, breaking_report.findings[1].fingerprint[:7]) == (
+    assert baseline.finding_with_fingerprint(
+        {"shop": breaking_report}, breaking_report.findings[1].fingerprint[:7]
+    ) == (
         "shop",
         breaking_report.findings[1],
     )
