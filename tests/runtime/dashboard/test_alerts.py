@@ -84,7 +84,7 @@ def test_alerts_and_groups_of_errors_are_shown(site: Site, answers: Answers) -> 
 
     text = page(site)
 
-    assert "1 firing · 1 group of errors; older ones exist" in text
+    assert "1 firing · 1 group of errors; older alerts or errors exist" in text
     assert "Slow is bad" in text
     assert "type: Boom" in text
     assert "for 1 min" in text

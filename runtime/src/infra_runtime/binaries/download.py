@@ -24,7 +24,7 @@ from infra_runtime.redaction import masked_text
 
 #: a function that is called with the number of bytes that have been downloaded
 Progress = Callable[[int], None]
-#: seconds without any new byte, or with fewer than `_LEAST` bytes, after which a download has failed
+#: the seconds after which a download fails if no byte, or fewer than `_LEAST` bytes, have arrived
 STALL_SECONDS = 60.0
 _LEAST = 1024
 #: the number of times that an interrupted download is continued

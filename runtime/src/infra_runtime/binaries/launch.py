@@ -7,8 +7,9 @@ Programs of Debian packages need the libraries of the packages. There are three 
 - `loader`: the program is started by the loader (`ld.so`) of its packages, with their C library. The method
   works with every distribution. A child process that is a program of the machine uses the machine's
   libraries; a child process that is a program of the packages is started by the loader, too.
-- `bubblewrap`: the program runs in a mount namespace in which absolute paths that it contains, such as
-  `/usr/share/prometheus`, are the folders of the packages, and otherwise with one of the other methods.
+- `bubblewrap`: the program runs in a mount namespace, where the absolute paths in the program, such as
+`/usr/share/prometheus`, are folders of the packages. Inside the namespace, the program is started with one of
+the other two methods.
 
 A launch is written as a small shell script, so that a plan can use the path of this script as it uses the
 path of any program. The script replaces itself (`exec`), so that the pid is the pid of the program.
@@ -71,10 +72,11 @@ class Tree:
 
     root: Path
     glibc: Path
-    #: the folder with the scripts of the programs, to which child processes of a program refer by PATH
+    #: the folder with the scripts that start the programs; it is added to PATH, for the child processes of a
+    #: program
     scripts: Path
     mounts: tuple[str, ...] = ()
-    #: environment variable → folder in `root` to which it is set
+    #: environment variable → its value: a folder, relative to `root`
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def loader(self) -> Path | None:
@@ -90,8 +92,8 @@ class Tree:
     def linked(self, program: Path) -> Path | None:
         """Return the path of a program in the tree of links; None if the program does not need this tree.
 
-        A program outside `usr/bin` and similar folders may search for its files relative to its own path, and
-        for other programs in its own folder, such as those of PostgreSQL.
+        Programs outside `usr/bin` and similar folders, such as the programs of PostgreSQL, can search for
+        files relative to their own path, and for other programs in their own folder.
         """
         relative = program.relative_to(self.root)
         return None if str(relative.parent) in _SEARCHED else self.scripts / LINKS / relative

@@ -12,7 +12,7 @@ from infra_runtime.binaries.lockfile import RECIPE_NAME as NAME
 from infra_runtime.binaries.recipe import Archive, Debian, Go, Maven, Npm, Recipe, Source, Wheel
 from infra_runtime.errors import ConfigurationError, nearest
 
-#: the entry points by which other distributions add recipes; each is a `Recipe`
+#: the group of the entry points that add recipes of other distributions; each entry point is a `Recipe`
 GROUP = "infra.binaries"
 #: the program that runs Java programs, and the program that mounts folders at absolute paths
 JAVA, BUBBLEWRAP = "java", "bwrap"

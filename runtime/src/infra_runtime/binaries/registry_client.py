@@ -26,7 +26,7 @@ Progress = Callable[[int], None]
 STALL_SECONDS = 120.0
 #: the number of bytes that a client may write besides the artefacts
 _SLACK = 8 << 20
-#: the pattern of the lines in which apt and pip report errors
+#: the pattern of the error lines of apt and pip
 _ERROR = re.compile(r"^(E:|Err:|ERROR:)|mismatch|HASH|404")
 #: the messages of apt, pip, Go, npm and Maven about a file with another hash or another size
 _MISMATCH = re.compile(

@@ -9,9 +9,10 @@
         launch/METHOD/links/            links to the unpacked files, and the scripts of some programs
         licences/                       the texts of the licences
     downloads/NAME/                     artefacts, complete (`HASH-NAME`) or partial (`….part`)
-    NAME.lock                           held while the entries or downloads of a recipe change
+    NAME.lock                           locked while the entries or downloads of a recipe change
 
-An entry is complete when its folder exists, because the folder gets its name after everything is written.
+If the folder of an entry exists, the entry is complete, because the folder gets its name only after all files
+are written.
 """
 
 from __future__ import annotations
@@ -37,9 +38,10 @@ from infra_runtime.value import frozen
 #: the version of the layout of an entry
 FORMAT = 1
 MANIFEST = "manifest.json"
-#: separate from the manifest, because the search for a program reads all manifests
+#: the name of the file with the checksums, which is separate from the manifest, because the search for a
+#: program reads all manifests
 FILES = "files.json"
-#: the beginning of the names of folders that an installation fills
+#: the beginning of the names of the folders of incomplete installations
 _NEW = ".new-"
 
 
@@ -51,25 +53,26 @@ class Installed:
     locked: Locked
     #: program → path relative to `folder`
     programs: Mapping[str, str]
-    #: the methods by which the programs can be started, of `launch.METHODS`; empty: directly
+    #: the names of the methods (of `launch.METHODS`) that can start the programs; empty: the programs are
+    #: started directly
     methods: tuple[str, ...] = ()
-    #: the version of the C library in the packages; empty if the packages contain none
+    #: the version of the C library in the packages; empty without a C library
     glibc: str = ""
     mounts: tuple[str, ...] = ()
-    #: environment variable → folder of the unpacked files to which it is set
+    #: environment variable → its value: a folder of the unpacked files
     variables: Mapping[str, str] = field(default_factory=dict)
     bubblewrap: str = ""
-    #: the paths of programs outside of the entry that its scripts start, such as that of Java
+    #: the paths of the programs outside of the entry that its scripts start, such as Java
     needs: tuple[str, ...] = ()
     #: the number of bytes of all files
     size: int = 0
 
     def is_complete(self) -> bool:
-        """Return whether the programs that the scripts start still exist."""
+        """Return whether the programs outside of the entry that its scripts start still exist."""
         return all(os.access(path, os.X_OK) for path in self.needs)
 
     def method(self) -> str:
-        """Return the name of the method by which this machine starts the programs, such as `bubblewrap`.
+        """Return the name of the method that starts the programs on this machine, such as `bubblewrap`.
 
         The name is empty if the programs are started directly, or if no method works on this machine.
         """
@@ -82,10 +85,9 @@ class Installed:
         return usable[0] if usable else ""
 
     def program(self, name: str) -> Path | None:
-        """Return the path with which a program is started: the program itself, or a script for this machine.
+        """Return the path to execute for a program: the program itself, or a script that starts it.
 
-        The result is None if the entry does not contain the program, or if none of its methods works on this
-        machine.
+        The result is None if the entry does not contain the program, or if no method works on this machine.
         """
         if name not in self.programs:
             return None
@@ -95,7 +97,7 @@ class Installed:
         return self.folder / (f"launch/{method}/{name}" if method else self.programs[name])
 
     def launch_of(self, name: str, method: str | None = None) -> launch.Launch:
-        """Return how a program is started with a method; by default with the method of this machine."""
+        """Return the start of a program with a method; by default, with the method for this machine."""
         method = self.method() if method is None else method
         path = self.folder / self.programs[name]
         if not method:
@@ -103,7 +105,7 @@ class Installed:
         return launch.launch(self.tree(method), path, method, bubblewrap=self.bubblewrap)
 
     def tree(self, method: str) -> launch.Tree:
-        """Return the folders of the unpacked packages, for `launch.launch`."""
+        """Return the folders of the unpacked packages, as an argument for `launch.launch`."""
         return launch.Tree(
             root=self.folder / "root",
             glibc=self.folder / "glibc",
@@ -127,7 +129,7 @@ class Installed:
 
 
 class Store:
-    """The store in one folder; the folder is created when something is written to it."""
+    """The store in a folder; the folder is created at the first write."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -138,7 +140,7 @@ class Store:
         return self.folder / recipes.DOWNLOADS
 
     def prepare(self) -> None:
-        """Create the folder, and check that other users cannot change it and that programs can run in it.
+        """Create the folder; check that other users cannot change it, and that its programs can run.
 
         Raises `InstallError`, for example for a read-only folder.
         """
@@ -160,8 +162,8 @@ class Store:
     def locked(self, *names: str, wait: bool = True) -> Iterator[bool]:
         """Hold the locks for changes of the entries and downloads of recipes.
 
-        Without `wait`, the result is false if another process holds one of the locks. The locks are acquired
-        in the order of their names, so that two processes never wait for each other.
+        If `wait` is false, and another process holds one of the locks, the result is False. The locks are
+        acquired in the order of their names, so that two processes never wait for each other.
         """
         with contextlib.ExitStack() as stack:
             for name in sorted(set(names)):
@@ -177,11 +179,11 @@ class Store:
             yield True
 
     def path(self, locked: Locked) -> Path:
-        """Return the folder of an entry, which may not exist."""
+        """Return the path of the folder of an entry, whether or not the folder exists."""
         return self.folder / locked.recipe / locked.key
 
     def get(self, locked: Locked) -> Installed | None:
-        """Return the installed entry for a lock entry; None if it is not installed, or not complete."""
+        """Return the installed entry for a lock entry; None if it is not installed or not complete."""
         entry = _read(self.path(locked))
         return entry if entry and entry.is_complete() else None
 
@@ -198,8 +200,8 @@ class Store:
     def add(self, locked: Locked, build: Callable[[Path], Installed]) -> Installed:
         """Build an entry in a new folder with the function `build`, and give the folder its final name.
 
-        The lock of the recipe must be held. If the process is killed, the new folder has no effect, and the
-        next installation of the recipe removes it.
+        The caller must hold the lock of the recipe. If the process is killed, the new folder has no effect,
+        and the next installation of the recipe removes it.
         """
         final = self.path(locked)
         parent = final.parent
@@ -229,7 +231,7 @@ class Store:
         return installed
 
     def remove(self, entry: Installed) -> None:
-        """Remove an entry. Programs that run continue to run."""
+        """Remove an entry; its running programs are not stopped."""
         folder = entry.folder
         with self.locked(entry.locked.recipe):
             hidden = folder.with_name(f"{_NEW}removed-{folder.name}")
@@ -249,7 +251,7 @@ def default_folder() -> Path | None:
     """Return the folder of the store: `INFRA_BINARIES`, or a folder in the user's cache; None without both.
 
     INFRA_CACHE has no effect, so that projects with their own cache share the executables. The folder can be
-    a symbolic link, for example to a larger disk; the result is the folder to which the link leads.
+    a symbolic link, for example to a larger disk; the result is the target of the link.
     """
     if configured := os.environ.get("INFRA_BINARIES"):
         return Path(os.path.realpath(Path(configured).expanduser()))
@@ -301,8 +303,8 @@ def find_all(program: str, project: Path | None = None, *, store: Store | None =
 def _chosen(candidates: Sequence[Installed], project: Path | None) -> list[Installed]:
     """Return one installed entry for each recipe: the version in a lock; recipes of the project's lock first.
 
-    If the project's lock has a version of a recipe that is not installed, the result has no entry for the
-    recipe.
+    If the version of a recipe in the lock of the project is not installed, the result contains no entry of
+    this recipe.
     """
     project_lock = lockfile.read(project / lockfile.NAME) if project and candidates else lockfile.EMPTY
     recipes: dict[str, list[Installed]] = {}
@@ -312,7 +314,9 @@ def _chosen(candidates: Sequence[Installed], project: Path | None) -> list[Insta
     for entries in recipes.values():
         if any(_in_lock(project_lock, entry) for entry in entries):
             locked += [entry for entry in entries if entry.locked == _in_lock(project_lock, entry)][:1]
-        elif len(entries) == 1:  # the kit's lock is not needed, and reading it takes some milliseconds
+        elif (
+            len(entries) == 1
+        ):  # the lock of the kit is not needed here, and reading it would take some milliseconds
             other_entries += entries
         else:
             kit = lockfile.read(lockfile.KIT)
@@ -325,7 +329,7 @@ def _in_lock(lock: Lock, entry: Installed) -> Locked | None:
 
 
 def unwritable(path: Path, error: OSError) -> InstallError:
-    """Return the error that a file or folder of the store cannot be written."""
+    """Return the error for a file or folder of the store that cannot be written."""
     return InstallError(str(path), f"cannot be written: {error.strerror or error}", _OTHER_FOLDER)
 
 
@@ -337,7 +341,7 @@ def _changed(path: Path) -> float:
 
 
 def _read(folder: Path, program: str = "") -> Installed | None:
-    """Return the entry in a folder; None if it is missing, of another version, or without `program`."""
+    """Return the entry in a folder; None if it is missing, has another layout, or lacks `program`."""
     if folder.is_symlink() or folder.parent.is_symlink():
         return None
     try:
@@ -366,7 +370,7 @@ def _read(folder: Path, program: str = "") -> Installed | None:
 def _write(folder: Path, entry: Installed, final: Path) -> None:
     """Write the scripts and the manifest of an entry into a folder that is renamed later.
 
-    The scripts contain the paths that the files have after the folder gets its final name.
+    The scripts contain the final paths of the files, after the folder is renamed to `final`.
     """
     for method in entry.methods:
         tree = entry.tree(method)

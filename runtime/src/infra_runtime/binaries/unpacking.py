@@ -2,7 +2,7 @@
 
 No entry is written outside the folder, no link leaves it, and only files, folders and links are accepted. The
 number of entries, the total size and the ratio of unpacked to packed bytes are limited. An `IntegrityError`
-names the archive and the entry.
+contains the name of the archive and of the entry.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from infra_runtime.binaries.deb_archive import data_archive
 from infra_runtime.errors import IntegrityError
 from infra_runtime.value import frozen
 
-#: bytes per read
+#: the number of bytes that are read at once
 _BLOCK = 1 << 18
 #: the first bytes of a compressed file → the class that decompresses it
 _DECOMPRESSORS: dict[bytes, Callable[[IO[bytes]], Any]] = {
@@ -37,12 +37,12 @@ _DECOMPRESSORS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"\xfd7zXZ\x00": lzma.LZMAFile,
     b"\x5d\x00\x00": lzma.LZMAFile,
 }
-#: what the modules for archives raise for damaged bytes
+#: the exceptions that the modules for archives raise for damaged bytes
 _DAMAGE = (
     *(tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, struct.error, EOFError),
     *(ValueError, LookupError, ArithmeticError),
 )
-#: the errors of the system for the name of an entry that no file can have
+#: the error numbers of the system for the name of an entry that is invalid as a file name
 _INVALID_NAME = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ})
 
 
@@ -53,10 +53,12 @@ class Limits:
     entries: int = 100_000
     #: unpacked bytes
     size: int = 4 << 30
-    #: unpacked bytes per packed byte; checked above `ratio_from` bytes, because small texts compress well
+    #: the largest number of unpacked bytes per packed byte; it is checked above `ratio_from` bytes, because
+    #: small texts compress well
     ratio: int = 200
     ratio_from: int = 64 << 20
-    #: bytes of a tar archive that are not the content of files, such as headers, which are read into memory
+    #: the largest number of bytes of a tar archive outside of the content of files, such as headers, which
+    #: are read into memory
     overhead: int = 256 << 20
 
 
@@ -68,7 +70,7 @@ class _Readable(Protocol):
 
 
 def unpack(archive: Path, into: Path, *, limits: Limits = DEFAULT_LIMITS) -> None:
-    """Unpack an archive into a folder, which is created if necessary.
+    """Unpack an archive into a folder; create the folder if it is missing.
 
     The type of the archive is determined by its content, not by its name.
 
@@ -88,7 +90,7 @@ def unpack(archive: Path, into: Path, *, limits: Limits = DEFAULT_LIMITS) -> Non
 
 
 def unpack_plain(archive: Path, into: Path, name: str) -> None:
-    """Copy a file that is a program, not an archive, into a folder under a name."""
+    """Copy a file that is a program, and not an archive, to the file `name` in a folder."""
     into.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(archive, into / name)
     (into / name).chmod(0o755)
@@ -122,7 +124,7 @@ def _is_package(file: IO[bytes]) -> bool:
 
 
 class _Tree:
-    """The folder into which one archive is unpacked, and what was written to it."""
+    """The target folder of an archive; checks and writes entries, and counts the written bytes."""
 
     def __init__(self, archive: Path, into: Path, limits: Limits) -> None:
         self._archive, self._limits = archive, limits
@@ -133,11 +135,11 @@ class _Tree:
         self._root.mkdir(parents=True, exist_ok=True)
 
     def refuse(self, entry: str, problem: str) -> IntegrityError:
-        """Return the error that an entry of the archive is not accepted."""
+        """Return the error for an entry of the archive that is refused."""
         return IntegrityError(self._archive.name, f"the entry {entry!r} {problem}")
 
     def path(self, entry: str) -> Path | None:
-        """Return the path at which an entry is written; None for the folder itself.
+        """Return the path for an entry; None if the entry is the target folder itself.
 
         Each folder above the path is created, and must not be a link.
         """
@@ -196,13 +198,13 @@ class _Tree:
             )
 
     def count_read(self, total: int) -> None:
-        """Check how many bytes of a tar archive have been read: `total` without compression."""
+        """Check the number of bytes (uncompressed) that have been read from a tar archive."""
         if total - self._written > self._limits.overhead:
             problem = f"the archive has more than {self._limits.overhead} bytes outside of its files"
             raise IntegrityError(self._archive.name, problem)
 
     def link(self, entry: str, target: str, *, absolute: bool) -> None:
-        """Create a symbolic link. With `absolute`, a target `/…` is below the root folder of the archive."""
+        """Create a symbolic link; if `absolute` is true, a target `/…` is a path in the target folder."""
         path = self.path(entry)
         if path is None or path.is_dir():
             raise self.refuse(entry, "is a link, but the archive also contains a folder with this path")
@@ -217,7 +219,7 @@ class _Tree:
         self._links.append(entry)
 
     def hard_link(self, entry: str, target: str) -> None:
-        """Create a second name of a file that this archive contains."""
+        """Create a hard link to a file that this archive contains."""
         path = self.path(entry)
         source = self._root.joinpath(*self._parts(target))
         is_known = source.is_file() and not source.is_symlink() and self._is_inside(source)
@@ -226,7 +228,7 @@ class _Tree:
         os.link(source, path)
 
     def check_links(self) -> None:
-        """Check each link after everything is written: a chain of links must not leave the folder either."""
+        """Check all links after all entries are written: a chain of links must not leave the folder."""
         for entry in self._links:
             if not self._is_inside(self._root / entry):
                 raise self.refuse(entry, "is a link that leaves the folder through another link")
@@ -253,9 +255,10 @@ def _leaves(target: str, depth: int) -> bool:
 
 
 class _Stream:
-    """The bytes of a tar archive without compression, with a limit on what is not the content of files.
+    """A file with the uncompressed bytes of a tar archive, which limits the bytes outside of file contents.
 
-    `tarfile` also decompresses, but accepts compressed data that are cut, and headers of any size.
+    The module `tarfile` can also decompress, but it accepts incomplete compressed data and headers of any
+    size.
     """
 
     def __init__(self, tree: _Tree, file: IO[bytes]) -> None:
@@ -267,7 +270,7 @@ class _Stream:
         self._tree, self._total = tree, 0
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes, at most `size`. Raises `tarfile.ReadError` for damaged or cut data."""
+        """Return at most `size` bytes. Raises `tarfile.ReadError` for damaged or incomplete data."""
         try:
             block = self._file.read(size)
         except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
@@ -278,7 +281,7 @@ class _Stream:
 
 
 class _Raw(io.RawIOBase):
-    """A file that has only the method `read`, as a raw file."""
+    """A raw file for an object that has only the method `read`."""
 
     def __init__(self, file: _Readable) -> None:
         self._source = file
@@ -308,7 +311,7 @@ def _unpack_tar(tree: _Tree, file: IO[bytes], *, absolute_links: bool) -> None:
                 tree.hard_link(name, member.linkname)
             else:
                 raise tree.refuse(name, "is a device, a pipe or of another special type")
-    while stream.read(_BLOCK):  # until the checksum at the end of the compressed data
+    while stream.read(_BLOCK):  # read the rest, up to the checksum at the end of the compressed data
         pass
 
 

@@ -1,4 +1,4 @@
-"""The major version of an executable; the program is run only when its path does not contain the version."""
+"""The major version of an executable, from its path or, if the path has no version, from its output."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _from_wheel(path: Path) -> int | None:
 def _from_program(path: Path) -> int | None:
     """Return the major version that `PROGRAM --version` prints; None if the output contains no version.
 
-    The cache stores the result until the file of the program changes.
+    The result is cached until the file of the program changes.
     """
     status = path.stat()
     key = f"{path}:{status.st_mtime_ns}:{status.st_size}"

@@ -75,7 +75,7 @@ def _count(folder: Path, name: str, since: float, previous: _Counted | None) -> 
         while offset < size:
             block = log.read(offset, min(offset + _BLOCK, size))
             complete = block.rfind(b"\n") + 1
-            if not complete and offset + len(block) == size:  # the supervisor is still writing this line
+            if not complete and offset + len(block) == size:  # the service has not written the whole line yet
                 break
             end = offset + (complete or len(block))
             if may_be_error(block):

@@ -143,5 +143,5 @@ def is_foreign(scope: Scope) -> bool:
 
 
 def _names_its_origin(scope: Scope) -> bool:
-    """Return whether the request has a header with its origin; all current browsers send such a header."""
+    """Return whether the request has a header with its origin, which all current browsers send."""
     return bool(header(scope, "origin") or header(scope, "sec-fetch-site") == "same-origin")

@@ -31,7 +31,7 @@ LONGEST_TEXT = 16_384
 SCANNED = 8 << 20
 #: the largest number of new bytes of each log that one step of a stream sends; earlier new lines are skipped
 FOLLOWED = 256 * 1024
-#: seconds between two checks of the sizes of the logs, and between two comments that keep a stream open
+#: the seconds between two checks of the sizes of the logs, and between two comments that keep a stream open
 INTERVAL, KEEP_OPEN = 0.1, 15.0
 
 
@@ -148,7 +148,7 @@ class _Search:
 def _lines_before(folder: Path, service: str, place: Place | None, until: float) -> Iterator[Line]:
     """Yield the lines of a log before `place` that were written at or before `until`, the newest first.
 
-    The lines of a log that the supervisor has truncated come last. If the file of the place was removed, no
+    The lines before a truncation by the supervisor come last. If the file of the place was removed, no
     lines are yielded.
     """
     for suffix in reversed(SUFFIXES):

@@ -1,4 +1,4 @@
-"""The charts of the stack: the resource usage of its processes, and the metrics of its services."""
+"""The charts of the stack, about the resource usage of its processes and the metrics of its services."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ def _thinned(values: Iterable[tuple[float, float]], step: float) -> tuple[tuple[
 
 
 def _unit(unit: str) -> tuple[str, float]:
-    if unit.startswith("{"):  # an annotation such as `{request}`
+    if unit.startswith("{"):  # an annotation of UCUM, such as `{request}`, is not a unit
         return "", 1.0
     return _UNITS.get(unit, (unit, 1.0))
 

@@ -109,7 +109,7 @@ def _check_directory(file: IO[bytes]) -> None:
         raise ArchiveError("the file is not a ZIP file")
     if tail[max(offset - _LOCATOR, 0) :].startswith(
         b"PK\6\7"
-    ):  # in such a file, other records contain the right numbers
+    ):  # in a ZIP64 file, other records contain the right numbers
         raise ArchiveError("files in the format ZIP64 are not supported")
     length = _END.unpack_from(tail, offset)[5]
     if length > LARGEST_DIRECTORY:

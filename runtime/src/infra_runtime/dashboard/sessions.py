@@ -23,7 +23,7 @@ from infra_runtime.value import frozen
 
 #: the number of random bytes of a login token, and of the cookie of a session
 TOKEN_BYTES, COOKIE_BYTES = 16, 32
-#: seconds until a login token expires
+#: the seconds after which a login token expires
 TOKEN_SECONDS = 300.0
 #: the largest number of unused tokens, and of sessions; beyond these limits, the oldest are removed
 TOKENS, SESSIONS = 100, 1000

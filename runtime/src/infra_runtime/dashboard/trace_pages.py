@@ -174,5 +174,5 @@ def _name(request: Request) -> str:
 
 
 def _place(request: Request) -> dict[str, str]:
-    """Return those parameters of a request that select its stack and run, for the links on the page."""
+    """Return the parameters of a request that select a stack and a run, for the links on the page."""
     return {name: text for name in _PLACE if (text := request.query_params.get(name, ""))}

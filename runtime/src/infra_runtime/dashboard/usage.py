@@ -34,9 +34,9 @@ class Entry(NamedTuple):
 
     pid: int
     parent: int
-    #: seconds of processor time
+    #: the processor time in seconds
     seconds: float
-    #: resident bytes
+    #: the resident memory in bytes
     memory: int
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from infra_runtime.dashboard.usage import Usage
 
-#: seconds between two samples, and the number of samples
+#: the seconds between two samples, and the number of samples in a ring buffer
 INTERVAL, SAMPLES = 5.0, 720
 #: the seconds between two samples while no page is open, so that an idle dashboard needs little processor
 #: time

@@ -25,7 +25,7 @@ TONES: Mapping[Phase, tuple[str, str]] = {
     Phase.STOPPED: ("off", "■"),
     Phase.FAILED: ("bad", "✕"),
 }
-#: phases in which a service has, or will have, a process
+#: the phases of a service that has a process, or whose process will start
 RUNNING = frozenset(
     {Phase.WAITING, Phase.PREPARING, Phase.STARTING, Phase.READY, Phase.PAUSED, Phase.BACKOFF}
 )

@@ -71,7 +71,7 @@ class Thresholds(BaseModel):
     disk: Percentages = Percentages(warning=85, critical=95)
     #: the number of restarts of a process within `window`
     restarts: Levels = Levels(warning=3)
-    #: the last seconds from which the rates, durations and restarts are computed
+    #: the length in seconds of the time range for computing rates, durations and restarts
     window: Seconds = 300.0
     #: the seconds for which the condition of an alert must hold before the alert fires
     after: float = Field(default=60.0, ge=0, le=86400)

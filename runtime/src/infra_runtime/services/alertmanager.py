@@ -43,7 +43,7 @@ class AlertmanagerSettings(ServiceSettings):
     ports: AlertmanagerPorts = AlertmanagerPorts()
     #: seconds for which the first alert of a group waits for further alerts before a message is sent
     group_wait: float = Field(5.0, ge=0, le=86400)
-    #: seconds between two messages about a group whose alerts have changed
+    #: the seconds between two messages about a group, if its alerts have changed
     group_interval: Seconds = 60.0
     #: the recipient and the sender of the mails to the inbox of the stack
     mail_to: str = Field("alerts@example.test", pattern=_ADDRESS)

@@ -59,7 +59,7 @@ def caddy(settings: CaddySettings, contributions: Contributions = ()) -> Service
     server = {
         # HTTP/3 is off, because it would use a UDP port that is not reserved for this stack.
         "protocols": ["h1", "h2"],
-        # The default of Caddy 2.11 refuses the headers of some applications, such as long cookies.
+        # By default, Caddy 2.11 refuses long headers, such as the cookies of some applications.
         "max_header_bytes": 2**20,
         "automatic_https": {"disable": True},
         "logs": {},

@@ -1,4 +1,4 @@
-"""The variables with which the SDKs of OpenTelemetry send traces, metrics and logs to the telemetry service.
+"""The variables that make the SDKs of OpenTelemetry send traces, metrics and logs to the telemetry service.
 
 The address, the headers and the protocol are set in variables for all signals or in variables for one signal,
 which take precedence. The key of the telemetry service must not be sent to another receiver. Therefore, if
@@ -17,7 +17,7 @@ from infra_runtime.telemetry import KEY_HEADER
 
 SIGNALS = ("TRACES", "METRICS", "LOGS")
 _ALL = "OTEL_EXPORTER_OTLP_"
-#: the beginning of the names of a signal's own variables
+#: signal → the prefix of the variables that are only for this signal
 _OWN = {signal: f"{_ALL}{signal}_" for signal in SIGNALS}
 SENSITIVE = tuple(f"{prefix}HEADERS" for prefix in (_ALL, *_OWN.values()))
 #: Without the protocol, Python's SDK uses gRPC.

@@ -69,7 +69,7 @@ class PostgresSettings(ServiceSettings):
     #: the locale of new clusters; C.UTF-8 sorts by code point, and recognises all letters since version 17
     #: (before: only ASCII letters)
     locale: str = "C.UTF-8"
-    #: extensions that every database has, such as `vector`
+    #: the extensions that every database has, such as `vector`
     extensions: Words = ()
     #: further server parameters, such as `shared_preload_libraries`
     options: Mapping[str, str] = {}

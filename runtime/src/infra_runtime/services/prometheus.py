@@ -40,7 +40,8 @@ class PrometheusPorts(Ports):
 
 class PrometheusSettings(ServiceSettings):
     ports: PrometheusPorts = PrometheusPorts()
-    #: seconds between two requests for the metrics of a service, and between two evaluations of the alerts
+    #: the seconds between two requests for the metrics of a service, and between two evaluations of the
+    #: alerts
     scrape_interval: Seconds = 5.0
     #: the age after which samples are deleted
     retention: str = Field("7d", pattern=r"^[1-9][0-9]*(ms|s|m|h|d|w|y)$")

@@ -19,7 +19,7 @@ from infra_runtime.contributions import Contributions
 HEALTH = "/__infra/health"
 _ADDRESS = re.compile(r"[^/\s]+:\d+")
 
-#: seconds for which a request waits for a service that is restarting
+#: the seconds for which a request waits for a service that is restarting
 Patience = Annotated[float, Field(ge=0, le=3600)]
 
 

@@ -51,7 +51,7 @@ class TelemetrySettings(ServiceSettings):
     ports: TelemetryPorts = TelemetryPorts()
     #: whether the service also receives OTLP over gRPC; by default, true if the extra is installed
     grpc: bool = False
-    #: seconds between two exports of your own services
+    #: the seconds between two exports of telemetry by your own services
     export_interval: Seconds = 1.0
     #: the number of runs of the stack whose records are kept, and the largest size in bytes of the records of
     #: one run

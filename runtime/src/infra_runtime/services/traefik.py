@@ -50,7 +50,7 @@ class TraefikPorts(Ports):
 
 class TraefikSettings(ProxySettings):
     ports: TraefikPorts = TraefikPorts()
-    #: seconds for which a request waits for a service that is restarting
+    #: the seconds for which a request waits for a service that is restarting
     patience: Patience = 2.0
     #: whether the port `http` also has the metrics of Traefik in the format of Prometheus
     metrics: bool = True

@@ -1,4 +1,4 @@
-"""Archives at a URL, for recipes of the stack file, which contain the SHA-256; the kit has no such recipe."""
+"""Archives at a URL, only for recipes of the stack file; these recipes contain the SHA-256 of the archive."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME = "archive"
 
 
 def lock(recipe: Recipe, source: Archive, platform: str, work: Path) -> Locked:
-    """Download an archive, compare it with the hash of its recipe, and return its lock entry.
+    """Download an archive, compare it with the hash in its recipe, and return its lock entry.
 
     If the recipe has no version, the version of the entry is the beginning of the hash.
 

@@ -21,13 +21,13 @@ from infra_runtime.value import frozen
 NAME = "debian"
 #: the package with the C library and its loader
 GLIBC = "libc6"
-#: the variable with the addresses of mirrors of Debian's archive, with spaces between them
+#: the variable with the addresses of mirrors of Debian's archive, separated by spaces
 ARCHIVE = "INFRA_DEBIAN_ARCHIVE"
 #: the program of apt that downloads files by URL. Source: apt's package
 HELPER = "/usr/lib/apt/apt-helper"
 #: the keys of Debian's archive. Source: the package debian-archive-keyring
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-#: lists that apt downloads on machines with a desktop or with apt-file
+#: the lists that apt also downloads on machines with a desktop or with apt-file; they are not needed
 _OTHER_LISTS = (
     "DEP-11",
     *(f"DEP-11-icons{size}" for size in ("", "-small", "-large", "-hidpi", "-large-hidpi")),
@@ -46,12 +46,12 @@ _WITHOUT_APT = (
     "(`infra bin bundle`) and install from it, or put the programs on PATH."
 )
 _URI = re.compile(r"^'([^']+)' (\S+) (\d+) ", re.MULTILINE)
-#: packages that a program needs only when it is installed in the system
+#: the packages that programs need only if they are installed in the system
 _LIBRARY = re.compile(r"lib(?!pam-)[a-z0-9.+-]*(?<!-perl)(?<!-data)(?<!-common)")
 
 
 class GoneError(InstallError):
-    """The error that a locked package is no longer in the archive, which keeps only the newest versions."""
+    """A locked package is no longer in the archive, which contains only the newest versions."""
 
 
 @frozen
@@ -63,14 +63,15 @@ class Repository:
 
 
 def repositories() -> list[Repository]:
-    """Return the parts of Debian's archive from the configuration of apt.
+    """Return the parts of Debian's archive that are in the configuration of apt.
 
     Raises `InstallError` if apt is missing or its configuration contains no archive of Debian.
     """
     program = shutil.which("apt-get")
     if program is None:
         raise InstallError("apt", "apt-get is missing", hint="Put the programs on PATH instead.")
-    # Without release info: otherwise apt omits the parts whose lists this machine has not downloaded.
+    # The option `--no-release-info` makes apt print all parts, also those whose lists this machine has not
+    # downloaded.
     configured = _index_targets(program, "--no-release-info")
     other_targets = {
         target[:2] for target in _index_targets(program) if target[3] not in {"Debian", "$(ORIGIN)"}
@@ -102,8 +103,8 @@ def _index_targets(program: str, *options: str) -> list[tuple[str, str, str, str
 def lock(recipe: Recipe, source: Debian, platform: str, work: Path) -> Locked:
     """Solve the dependencies of the packages with the signed index of the archive, and return a lock entry.
 
-    The entry contains the packages, and of their dependencies only the libraries: packages such as `adduser`
-    are needed only by the scripts of an installation in the system.
+    The entry contains the packages and the libraries that they need. Other dependencies, such as `adduser`,
+    are left out, because only the scripts of an installation in the system need them.
     """
     architecture = platforms.DEBIAN_ARCHITECTURES.get(platform)
     if architecture is None:
@@ -130,13 +131,13 @@ def lock(recipe: Recipe, source: Debian, platform: str, work: Path) -> Locked:
 
 
 def of_release(repository: Repository, release: str) -> Repository:
-    """Return the part of the archive that has the same purpose in another release; empty: the part itself."""
+    """Return the part of the archive with the same purpose in `release`; if empty, the part itself."""
     suite = re.sub(r"^[a-z]+", release, repository.suite) if release else repository.suite
     return Repository(address=repository.address, suite=suite)
 
 
 class _Apt:
-    """The programs of apt with their own folders: own lists, cache and status, and only Debian's archive."""
+    """Runs programs of apt with separate lists, cache and status, and only with Debian's archive."""
 
     def __init__(self, recipe: str, work: Path, architecture: str) -> None:
         self._recipe, self._work = recipe, work
@@ -161,7 +162,8 @@ class _Apt:
             "Acquire::AllowInsecureRepositories": "false",
             "Acquire::AllowDowngradeToInsecureRepositories": "false",
             "APT::Get::AllowUnauthenticated": "false",
-            # Only the lists of packages are needed, not those of icons and descriptions for app stores.
+            # Only the lists of packages are needed, and not the lists of icons and descriptions for app
+            # stores.
             **{f"Acquire::IndexTargets::deb::{name}::DefaultEnabled": "false" for name in _OTHER_LISTS},
         }
         self._options = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
@@ -202,7 +204,7 @@ def _stanzas(text: str) -> dict[str, dict[str, str]]:
 
 
 def _closure(packages: Sequence[str], solved: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Return the packages, and the libraries among the solved packages that they depend on, sorted."""
+    """Return the names of `packages`, and of the libraries in `solved` that they depend on, sorted."""
     provided = {
         name.strip().partition(" ")[0]: package
         for package, fields in solved.items()
@@ -260,7 +262,9 @@ def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Pr
     try:
         registry_client.run(recipe, command, folder=folder, expected=expected, progress=progress)
     except InstallError as error:
-        if "404" in error.reason or "File not found" in error.reason:  # the second for an address `file:`
+        if (
+            "404" in error.reason or "File not found" in error.reason
+        ):  # the second message is for an address `file:`
             raise GoneError(recipe, error.reason, "`infra bin lock` resolves the recipe again.") from error
         raise
 
@@ -272,7 +276,7 @@ def _download(
     addresses: Sequence[str],
     progress: Progress | None,
 ) -> None:
-    """Download locked packages, each from the first of the addresses that has it."""
+    """Download locked packages; each package is downloaded from the first address that has it."""
     downloaded_bytes = 0
     for artefact in artefacts:
         target = folder / artefact.file_name
@@ -286,7 +290,7 @@ def _download(
             else:
                 break
         else:
-            problem = f"{artefact.path} is at none of the addresses in {ARCHIVE}"
+            problem = f"none of the addresses in {ARCHIVE} has the file {artefact.path}"
             raise GoneError(recipe, problem, "`infra bin lock` resolves the recipe again.")
         downloaded_bytes += artefact.size
         if progress:
@@ -294,10 +298,10 @@ def _download(
 
 
 def _uri(artefact: Artefact, archives: Sequence[Repository]) -> str:
-    """Return the URL of a package in the part of Debian's archive from which it comes.
+    """Return the URL of a package in the part of Debian's archive that contains it.
 
-    If the suite of the package is not configured, the URL is in a part with the same purpose (security or
-    not).
+    If the suite of the package is not in the configuration of apt, the URL is in a part with the same purpose
+    (with or without security updates).
     """
     is_security = artefact.suite.endswith("-security")
     same_suite = [repository for repository in archives if repository.suite == artefact.suite]

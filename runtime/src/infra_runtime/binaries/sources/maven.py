@@ -22,14 +22,14 @@ from infra_runtime.errors import InstallError
 NAME = "maven"
 #: the folder of the jars in an unpacked entry
 JARS = "lib"
-#: classes of the kit, compiled, each beside its source
+#: the folder with the compiled classes of the kit and their sources
 _CLASSES = Path(__file__).parent.parent / "java"
 
 
 def lock(recipe: Recipe, source: Maven, platform: str, work: Path) -> Locked:
     """Download artefacts with the dependencies that they have at run time, and return their lock entry.
 
-    Raises `InstallError` if Maven is missing or a repository has no such artefact.
+    Raises `InstallError` if Maven is missing, or if no repository has the artefact.
     """
     coordinates = [tuple(text.split(":")) for text in source.artefacts]
     jars = _copy(recipe.name, coordinates, work, transitive=True)
@@ -46,7 +46,7 @@ def lock(recipe: Recipe, source: Maven, platform: str, work: Path) -> Locked:
 
 
 def _classes_hash(source: Maven) -> str:
-    """Return a hash of the added classes; empty if there are none."""
+    """Return a hash of the additional classes; empty without additional classes."""
     content = b"".join((_CLASSES / f"{name}.class").read_bytes() for name in source.classes)
     return hashlib.sha256(content).hexdigest() if content else ""
 
@@ -64,7 +64,7 @@ def _artefact(path: Path, repository: Path) -> Artefact:
 
 
 def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Progress | None) -> None:
-    """Download locked jars into an empty folder. Raises `InstallError` if a repository has no such jar."""
+    """Download locked jars into an empty folder. Raises `InstallError` if no repository has a jar."""
     coordinates = [(*artefact.name.split(":"), artefact.version) for artefact in artefacts]
     expected = sum(artefact.size for artefact in artefacts)
     _copy(recipe, coordinates, folder, transitive=False, expected=expected, progress=progress)
@@ -84,7 +84,7 @@ def _copy(
     expected: int = 0,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Run Maven in a folder, and return the jars, which have the paths of a repository."""
+    """Run Maven in the folder `work`, and return the paths of the jars, which are as in a repository."""
     program = shutil.which("mvn")
     if program is None:
         raise InstallError(recipe, "mvn is missing", "Install Maven, or install from a bundle.")
@@ -121,7 +121,7 @@ def _fill(element: ET.Element, texts: dict[str, str]) -> None:
 def build(recipe: Recipe, source: Maven, root: Path, java: Path) -> None:
     """Write a script for each program, which runs its main class with the jars.
 
-    The variable JDK_JAVA_OPTIONS contains further options. Source: JDK documentation, "The java Command".
+    Java also reads options from the variable JDK_JAVA_OPTIONS. Source: JDK documentation, "The java Command".
     """
     folder, classes = root / "bin", root / "classes"
     folder.mkdir(exist_ok=True)
@@ -148,4 +148,4 @@ def java_program(recipe: str, oldest: int, installed: Path | None) -> Path:
         problems.append(f"{path} is version {version}")
     reason = "; ".join(problems) or "no `java` was found"
     problem = f"Java {oldest} or later is required: {reason}"
-    raise InstallError(recipe, problem, "`infra bin install jdk` installs one.")
+    raise InstallError(recipe, problem, "`infra bin install jdk` installs Java.")

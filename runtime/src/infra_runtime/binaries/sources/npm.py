@@ -18,14 +18,14 @@ from infra_runtime.binaries.registry_client import Progress
 from infra_runtime.errors import InstallError, IntegrityError
 
 NAME = "npm"
-#: more bytes than any file package.json
+#: the number of bytes that are read from package.json; every such file is smaller
 _LIMIT = 1 << 20
 
 
 def lock(recipe: Recipe, source: Npm, platform: str, work: Path) -> Locked:
     """Download the newest version of a package, or the version of the source, and return its lock entry.
 
-    Raises `InstallError` if npm is missing or the registry has no such package.
+    Raises `InstallError` if npm is missing, or if the registry does not have the package.
     """
     requirement = f"{source.package}@{source.version or 'latest'}"
     tarball = _pack(recipe.name, requirement, work)
@@ -51,7 +51,7 @@ def _pack(
     program = shutil.which("npm")
     if program is None:
         raise InstallError(recipe, "npm is missing", "Install Node.js, which contains npm.")
-    # Without the scripts of the package, and not in a folder with a package.json of the user.
+    # npm runs no scripts of the package, and runs in a folder without a package.json of the user.
     command = [program, "pack", "--ignore-scripts", "--silent", f"--pack-destination={work}", requirement]
     registry_client.run(recipe, command, folder=work, expected=expected, progress=progress)
     tarballs = list(work.glob("*.tgz"))
@@ -78,7 +78,7 @@ def _metadata(tarball: Path) -> tuple[str, str, str]:
 
 
 def _licence(data: Mapping[str, Any]) -> str:
-    """Return the licence of a package; old packages have tables or a list of tables."""
+    """Return the licence of a package; in old packages, it is an object or a list of objects."""
     given = data.get("license") or data.get("licenses") or ""
     licences = given if isinstance(given, list) else [given]
     return " OR ".join(

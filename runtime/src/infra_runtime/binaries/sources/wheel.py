@@ -19,14 +19,14 @@ from infra_runtime.errors import InstallError, IntegrityError
 
 NAME = "wheel"
 _MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_")
-#: options of each `pip download`
+#: the options of every call of `pip download`
 _OPTIONS = ("download", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check")
 
 
 def lock(recipe: Recipe, source: Wheel, platform: str, work: Path) -> Locked:
     """Download the newest wheel for a platform, or the version of the source, and return its lock entry.
 
-    Raises `InstallError` if the index has no such wheel for the platform.
+    Raises `InstallError` if the index has no wheel for the platform.
     """
     requirement = f"{source.distribution}=={source.version}" if source.version else source.distribution
     wheel = _download(recipe.name, [*_tags(platform), requirement], work)
@@ -72,7 +72,8 @@ def _download(
     temporary.mkdir(exist_ok=True)
     command = [*pip(), *_OPTIONS, "--progress-bar=off", "-d", str(files), *arguments]
     earlier_files = set(files.iterdir())
-    # Some users let pip refuse to work outside of a virtual environment; nothing is installed here.
+    # The configuration of the user can forbid pip outside of virtual environments; this call does not install
+    # packages.
     env = {"TMPDIR": str(temporary), "PIP_REQUIRE_VIRTUALENV": "0"}
     registry_client.run(recipe, command, folder=work, expected=expected, progress=progress, env=env)
     wheels = [path for path in files.iterdir() if path not in earlier_files and path.suffix == ".whl"]
@@ -82,16 +83,16 @@ def _download(
 
 
 def _tags(platform: str) -> list[str]:
-    """Return the options of pip that select wheels for a platform; none for the platform of this machine."""
+    """Return the options of pip that select wheels for a platform; empty for the platform of this machine."""
     if platform == platforms.current():
         return []
     return [f"--platform={tag}" for tag in platforms.WHEEL_TAGS.get(platform, (platform,))]
 
 
 def _python_tags(wheel: str) -> list[str]:
-    """Return the options of pip that select a locked wheel for one version of Python; none for other wheels.
+    """Return the options of pip for a wheel that is for one version of Python; empty for other wheels.
 
-    A program in such a wheel runs without Python, so another version of Python can install it.
+    The program in the wheel runs without Python, so another version of Python can also install the wheel.
     """
     python, abi, _ = wheel.removesuffix(".whl").split("-")[-3:]
     if not (version := re.fullmatch(r"cp(\d+)", python)) or abi == "abi3":
@@ -112,7 +113,9 @@ def pip() -> list[str]:
             # Python runs the file `pip/__main__.py` in the wheel, which adds the wheel to `sys.path`.
             return [sys.executable, f"{wheel}/pip"]
     raise InstallError(
-        "pip", "this Python contains neither pip nor ensurepip", hint="Install pip, such as python3-pip."
+        "pip",
+        "this Python contains neither pip nor ensurepip",
+        hint="Install pip, for example the package python3-pip.",
     )
 
 

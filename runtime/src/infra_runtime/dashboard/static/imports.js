@@ -1,4 +1,4 @@
-// Sends a chosen file to the API, opens what was imported, and removes imported failure reports.
+// Sends a selected file to the API, opens the imported report or trace, and removes imported failure reports.
 import { change, confirmed, mayAct, post, refuse } from "./actions.js";
 import { notice } from "./notices.js";
 
@@ -15,7 +15,7 @@ async function send(input) {
   } catch (error) {
     notice(`${file.name}: the dashboard does not answer (${error.message}).`, "bad");
   } finally {
-    input.value = "";  // the same file can be chosen again
+    input.value = "";  // so that the same file can be selected again
   }
 }
 
@@ -27,7 +27,7 @@ for (const button of document.querySelectorAll("[data-import-button]")) {
 
 async function remove(button) {
   const { removeReport: id, test } = button.dataset;
-  const text = "The files of the imported report are deleted. The file that was imported does not change.";
+  const text = "The files of the imported report are deleted. The ZIP file of the import is not changed.";
   if (!(await confirmed(`Remove the report of ${test}?`, text, [], "Remove"))) return;
   if (!(await change(button, test, `/api/v1/tests/${encodeURIComponent(id)}/remove`))) return;
   if (location.pathname === "/tests") notice(`The report of ${test} is removed.`);

@@ -29,7 +29,7 @@ export function listen() {
       if (link) location.assign(link.href);
       return;
     }
-    if (event.key === "Enter" && event.target.closest("a, button, summary")) return;  // it opens the element
+    if (event.key === "Enter" && event.target.closest("a, button, summary")) return;  // the browser opens the element
     const own = keys[event.key];
     if (own) own();
     else if (event.key === "g") {

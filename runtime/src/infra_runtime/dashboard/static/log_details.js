@@ -1,10 +1,10 @@
-// The fields of a line: service, level, and those of JSON, each with buttons that select or leave out its value.
+// The fields of a line (service, level, fields of JSON), each with buttons that select or exclude lines with its value.
 import { stripped } from "./ansi.js";
 
-const MOST = 200;  // fields that are shown
-const OWN = new Set(["level", "service", "text"]);  // names of conditions that are not fields of JSON
+const MOST = 200;  // the largest number of fields on the page
+const OWN = new Set(["level", "service", "text"]);  // the names of conditions that do not refer to fields of JSON
 
-// Calls `add` with the path and the value of each field; a list has the path of its items.
+// Calls `add` with the path and the value of each field; the items of a list have the path of the list.
 function visit(path, value, add) {
   if (Array.isArray(value)) for (const item of value) visit(path, item, add);
   else if (typeof value === "object" && value !== null) {

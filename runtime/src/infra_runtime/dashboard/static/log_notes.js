@@ -11,8 +11,8 @@ export function note(text, kind = "") {
   return element;
 }
 
-// Returns a list with the note of the start of the stack between two lines, which have Unix times; without a start,
-// the list is empty.
+// Returns a list with a note if the stack has started between two lines, and otherwise an empty list. `before` and
+// `after` are the Unix times of the lines.
 export function startNotes(before, after) {
   const start = times.find((time) => before < time && time <= after);
   return start ? [note(`The stack started: ${dateAndTime(start)}`, "start")] : [];

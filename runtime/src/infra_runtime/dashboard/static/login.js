@@ -6,6 +6,6 @@ if (token) {
   form.elements.token.value = token;
   form.hidden = false;
   for (const element of document.querySelectorAll("[data-no-token]")) element.hidden = true;
-  // A browser that only prepares the page must not use the token.
+  // A browser that only prerenders the page must not use the token.
   if (!document.prerendering && document.visibilityState === "visible") form.requestSubmit();
 }

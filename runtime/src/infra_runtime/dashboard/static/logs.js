@@ -1,5 +1,5 @@
-// The log view: at most ROWS rows are in the page. Lines that arrive while the view does not follow are counted, and
-// read again when the view returns to the end, so that nothing is lost.
+// The log view: the page contains at most ROWS rows. Lines that arrive while the view does not follow are only counted;
+// when the view returns to the end, the lines are read again, so that no line is lost.
 import { parameter, setParameter } from "./address.js";
 import { rendered, stripped } from "./ansi.js";
 import { keys } from "./keys.js";
@@ -16,13 +16,13 @@ const box = document.getElementById("log");
 const tools = document.querySelector("[data-log-tools]");
 const filters = document.querySelector("[data-log-filters]");
 const PALETTE = 8;
-const BEFORE = 5;  // seconds
+const BEFORE = 5;  // the seconds before a linked line whose lines are also shown
 let first = "";
 let last = "";
 let hasEarlier = false;
 let isLoading = false;
 let isFollowing = true;
-let isPaused = false;  // by a key or a button, so that the end of the list does not continue it
+let isPaused = false;  // paused by a key or a button: a scroll to the end does not continue the view
 let arrived = 0;
 let endStream = () => {};
 let reloads = 0;
@@ -75,7 +75,7 @@ function row(line) {
   element.line = line;
   const time = document.createElement("time");
   time.textContent = shownTime(line.time);
-  time.dataset.clock = line.time;  // for its title
+  time.dataset.clock = line.time;  // for the title of the element
   element.append(time);
   if (!box.dataset.services) {
     const name = document.createElement("span");
@@ -90,15 +90,15 @@ function row(line) {
   if (line.cut) {
     const mark = document.createElement("span");
     mark.className = "chip warn";
-    mark.textContent = "the line is longer";
+    mark.textContent = "the rest of the line is cut";
     text.append(" ", mark);
   }
   element.append(text);
   return element;
 }
 
-// The rows of lines; a note is before the first line of a later run of the stack. `before` is the time of the line
-// above the rows.
+// Returns the rows of lines, with a note before the first line of each later run of the stack. `before` is the time
+// of the line above the rows.
 function rows(lines, before = Infinity) {
   return lines.flatMap((line, at) => [...startNotes(at ? lines[at - 1].time : before, line.time), row(line)]);
 }
@@ -133,7 +133,8 @@ function append({ items, skipped }, id) {
   }
   box.querySelector(".empty")?.remove();
   const added = rows(items, box.lastElementChild?.line?.time);
-  if (skipped) added.unshift(note(`${skipped} bytes arrived faster than they are shown, and were skipped`));
+  const reason = "they arrived faster than the page shows lines";
+  if (skipped) added.unshift(note(`${skipped} bytes were skipped, because ${reason}`));
   box.append(...added.slice(-ROWS));
   while (box.childElementCount > ROWS) box.firstElementChild.remove();
   if (items.length && box.childElementCount === ROWS) hasEarlier = true;
@@ -156,10 +157,10 @@ async function reload() {
   endStream();
   arrived = 0;
   reloads += 1;
-  const own = reloads;
+  const reloadNumber = reloads;
   try {
     const data = await read();
-    if (own !== reloads) return;  // the filters have changed meanwhile
+    if (reloadNumber !== reloads) return;  // the filters have changed meanwhile
     ({ first, last } = data);
     start = NaN;
     hasEarlier = data.has_earlier;
@@ -171,16 +172,17 @@ async function reload() {
     tools.querySelector("[data-follow]").setAttribute("aria-pressed", "true");
     showNew();
     selectNamed();
-    if (own !== reloads) return;  // the lines before an older line are read instead
+    if (reloadNumber !== reloads) return;  // the lines before an older line are read instead
     openStream();
   } catch (error) {
-    if (own !== reloads) return;
+    if (reloadNumber !== reloads) return;
     box.replaceChildren(note(`the lines cannot be read: ${error.message}`));
-    if (!filters) openStream();  // without filters, the request was not refused because of one
+    if (!filters) openStream();  // without filters, the reason is not an invalid filter
   }
 }
 
-// The stream also has the changes of the rest of the page: a browser has six connections to an origin.
+// The stream also sends the changes of the other parts of the page, because a browser opens at most six connections
+// to an origin.
 function openStream() {
   endStream = stream(() => `${box.dataset.stream}?${query({ after: last })}`, { ...partListeners, lines: append, refused });
 }
@@ -200,7 +202,7 @@ function empty() {
   return element;
 }
 
-// Reads the lines before the first one. A position of a line that was removed at the top is in its cursor.
+// Reads the lines before the first line. The cursor `first` also covers lines that were removed at the top.
 async function earlier() {
   if (isLoading || !hasEarlier) return;
   isLoading = true;
@@ -225,8 +227,8 @@ async function earlier() {
 
 const nameOf = (element) => `${element.line.service}:${element.line.offset}@${element.line.time}`;
 
-// Selects the line in the address, and shows it. If the line is older than the shown ones, the filters are changed
-// so that it is the last line: first to the time of the line, then to its service.
+// Selects the line in the address, and scrolls to this line. If the line is older than the visible lines, the filters
+// are changed so that it is the last line: first the time range, and then the service.
 function selectNamed() {
   const [name, seconds] = parameter("line").split("@");
   if (!name) return;
@@ -274,7 +276,7 @@ function fold(element) {
   else element.append(details(element.line));
 }
 
-// Shows only, or no, lines with a value.
+// Adds a filter that selects or excludes the lines with a value.
 function addCondition(kind, text) {
   if (!filters) {
     location.assign(`/logs?${query({ [kind]: text })}`);
@@ -296,7 +298,7 @@ function toggle(name) {
   store(name, String(on));
 }
 
-// The addresses of the same lines in the API, for the link JSON and the downloads.
+// Sets the addresses of the link JSON and of the downloads, so that they contain the same lines as the page.
 function nameExport() {
   if (filters) document.querySelector("[data-export]").href = `/api/v1/logs?${query({ limit: 1000 })}`;
   for (const link of tools.querySelectorAll("[data-download]")) {

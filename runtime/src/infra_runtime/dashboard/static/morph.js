@@ -1,4 +1,4 @@
-// Changes an element to the state of another one, and keeps the nodes that both have, with their focus.
+// Changes the element `old` to the state of `next`, and keeps the nodes that exist in both, with their focus.
 export function morph(old, next) {
   if (old.nodeType !== next.nodeType || old.nodeName !== next.nodeName || old.id !== next.id) {
     old.replaceWith(next);
@@ -15,11 +15,11 @@ export function morph(old, next) {
   for (const { name, value } of next.attributes) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
-  if (old.hasAttribute("data-since") || old.hasAttribute("data-clock")) return;  // the page writes these texts
+  if (old.hasAttribute("data-since") || old.hasAttribute("data-clock")) return;  // the script `times.js` writes these texts
   morphChildren(old, [...next.childNodes]);
 }
 
-// An element with an id keeps its state if other elements are added before it.
+// An element with an id keeps its state even if elements are inserted before it.
 function morphChildren(parent, nodes) {
   const existing = new Map([...parent.children].filter(({ id }) => id).map((element) => [element.id, element]));
   const wanted = new Set(nodes.map(({ id }) => id));

@@ -1,4 +1,4 @@
-// The parts of a page that a stream changes, and their order.
+// Replaces the parts of a page that a stream has sent, and changes their order.
 import { morph, parsed } from "./morph.js";
 import { showConnection } from "./stream.js";
 import { showTimes } from "./times.js";

@@ -8,7 +8,7 @@ export function store(name, value) {
 export function stored(name) {
   try {
     return localStorage.getItem(`log-${name}`);
-  } catch {  // the browser stores nothing for this page
+  } catch {  // the browser does not permit storage for this page
     return null;
   }
 }

@@ -1,11 +1,11 @@
-// Shows in the head of the page whether its data are up to date.
+// Shows in the head of the page whether the data of the page is up to date.
 export function showConnection(isOpen, text = "") {
   const element = document.querySelector("[data-connection]");
   element.hidden = isOpen;
   element.textContent = text || "connection lost, trying again …";
 }
 
-// After an answer that is not a stream, such as after the end of the session, a browser does not connect again.
+// If the answer is not a stream, for example after the end of the session, a browser does not connect again.
 async function showReason() {
   try {
     const hasEnded = (await fetch("/status")).status === 401;
@@ -15,8 +15,8 @@ async function showReason() {
   }
 }
 
-// An event stream that is open only while the page is visible: a browser has six connections to an origin. Returns
-// the function that ends the stream.
+// Opens an event stream while the page is visible, because a browser opens at most six connections to an origin.
+// Returns the function that ends the stream.
 export function stream(address, listeners) {
   const ended = new AbortController();
   let source = null;

@@ -1,5 +1,5 @@
 "use strict";
-// Runs before the page is shown, so that a stored theme does not flash.
+// This script runs before the first paint, so that the page is never painted with another theme than the stored theme.
 try {
   const theme = localStorage.getItem("theme");
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;

@@ -6,7 +6,7 @@ const OPTIONS = {
   utc: { ...CLOCK, timeZone: "UTC" },
 };
 const made = {};
-// A format is made when it is used first, because making one would delay the first paint of the page.
+// A format is created at its first use, because the creation would delay the first paint of the page.
 const format = (name) => (made[name] ??= new Intl.DateTimeFormat([], OPTIONS[name]));
 
 export const clock = (seconds, inZone = "") => format(inZone ? "utc" : "clock").format(seconds * 1000);
@@ -32,7 +32,7 @@ export function duration(seconds) {
   return hours < 24 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-// The title of a time, which most times never need, is made when the pointer is over it.
+// The title of a time is created when the pointer is over the time, because most titles are never needed.
 export function nameTimes() {
   document.addEventListener("pointerover", ({ target }) => {
     const time = target.closest?.("time");

@@ -1,5 +1,5 @@
-// The spans of a trace: rows of one height, of which only the visible ones are in the page. The server sends one
-// list for each field; a folded span leaves out the rows up to its end.
+// The spans of a trace as rows of the same height; the page contains only the visible rows. The server sends one list
+// for each field. If a span is folded, the rows of the spans below it are left out.
 import { parameter, setParameter } from "./address.js";
 import { keys } from "./keys.js";
 import { copy, notice } from "./notices.js";
@@ -15,9 +15,9 @@ const foldAll = document.querySelector("[data-fold-all]");
 const rows = document.createElement("div");
 const axis = document.createElement("div");
 let data = null;
-let ends = null;  // span → the first span after those below it
+let ends = null;  // index of a span → index of the first span that is not below this span
 let folded = null;
-let shown = [];  // the spans that are neither folded nor left out
+let visibleSpans = [];  // the indices of the spans that are not below a folded span
 let matches = new Set();
 let selected = -1;
 
@@ -37,61 +37,61 @@ async function read(path, more) {
 function computeEnds({ depth }) {
   const ends = new Int32Array(depth.length).fill(depth.length);
   const open = [];
-  depth.forEach((level, at) => {
-    while (open.length && depth[open.at(-1)] >= level) ends[open.pop()] = at;
-    open.push(at);
+  depth.forEach((level, index) => {
+    while (open.length && depth[open.at(-1)] >= level) ends[open.pop()] = index;
+    open.push(index);
   });
   return ends;
 }
 
 function computeShown() {
-  shown = [];
-  for (let at = 0; at < data.depth.length; at = folded[at] ? ends[at] : at + 1) shown.push(at);
-  rows.style.height = `${shown.length * height()}px`;
+  visibleSpans = [];
+  for (let index = 0; index < data.depth.length; index = folded[index] ? ends[index] : index + 1) visibleSpans.push(index);
+  rows.style.height = `${visibleSpans.length * height()}px`;
 }
 
 function element(name, className, text = "") {
-  const made = document.createElement(name);
-  made.className = className;
-  made.textContent = text;
-  return made;
+  const created = document.createElement(name);
+  created.className = className;
+  created.textContent = text;
+  return created;
 }
 
-function row(at, place) {
-  const made = element("div", "span");
-  made.id = `span-${at}`;
-  made.dataset.at = at;
-  made.style.top = `${place * height()}px`;
-  made.setAttribute("role", "row");
-  made.setAttribute("aria-rowindex", at + 1);
-  made.setAttribute("aria-level", data.depth[at] + 1);
-  made.setAttribute("aria-selected", String(at === selected));
-  const hasChildren = ends[at] > at + 1;
-  if (hasChildren) made.setAttribute("aria-expanded", String(!folded[at]));
-  if (at === selected) made.classList.add("selected");
-  if (matches.has(data.id[at])) made.classList.add("match");
-  const what = element("span", "what");
-  const service = data.service_of[at];
-  what.setAttribute("role", "gridcell");
-  what.style.paddingLeft = `${Math.min(data.depth[at], 20) * 14}px`;
-  what.append(element("span", "fold", hasChildren ? (folded[at] ? "▸" : "▾") : ""));
-  if (data.error[at]) what.append(element("span", "bad", "✕ "), element("span", "hidden", "error "));
-  const name = data.names[data.name_of[at]];
-  what.append(element("b", "", name), element("span", `of span-service-${service % 6}`, data.services[service]));
-  what.title = `${name} (${data.services[service]})`;
+function row(index, position) {
+  const created = element("div", "span");
+  created.id = `span-${index}`;
+  created.dataset.at = index;
+  created.style.top = `${position * height()}px`;
+  created.setAttribute("role", "row");
+  created.setAttribute("aria-rowindex", index + 1);
+  created.setAttribute("aria-level", data.depth[index] + 1);
+  created.setAttribute("aria-selected", String(index === selected));
+  const hasChildren = ends[index] > index + 1;
+  if (hasChildren) created.setAttribute("aria-expanded", String(!folded[index]));
+  if (index === selected) created.classList.add("selected");
+  if (matches.has(data.id[index])) created.classList.add("match");
+  const nameCell = element("span", "what");
+  const service = data.service_of[index];
+  nameCell.setAttribute("role", "gridcell");
+  nameCell.style.paddingLeft = `${Math.min(data.depth[index], 20) * 14}px`;
+  nameCell.append(element("span", "fold", hasChildren ? (folded[index] ? "▸" : "▾") : ""));
+  if (data.error[index]) nameCell.append(element("span", "bad", "✕ "), element("span", "hidden", "error "));
+  const name = data.names[data.name_of[index]];
+  nameCell.append(element("b", "", name), element("span", `of span-service-${service % 6}`, data.services[service]));
+  nameCell.title = `${name} (${data.services[service]})`;
   const bars = element("span", "bars");
   bars.setAttribute("role", "gridcell");
-  const bar = element("i", `bar${data.error[at] ? " bad" : ` service-bar-${service % 6}`}`);
-  bar.style.left = `${(data.offset[at] / data.duration) * 100}%`;
-  bar.style.width = `max(2px, ${(data.length[at] / data.duration) * 100}%)`;
+  const bar = element("i", `bar${data.error[index] ? " bad" : ` service-bar-${service % 6}`}`);
+  bar.style.left = `${(data.offset[index] / data.duration) * 100}%`;
+  bar.style.width = `max(2px, ${(data.length[index] / data.duration) * 100}%)`;
   bars.append(bar);
-  const length = element("span", "number", milliseconds(data.length[at]));
+  const length = element("span", "number", milliseconds(data.length[index]));
   length.setAttribute("role", "gridcell");
-  made.append(what, bars, length);
-  return made;
+  created.append(nameCell, bars, length);
+  return created;
 }
 
-// The times above the bars; screen readers have the durations of the spans.
+// Draws the times above the bars; they are hidden from screen readers, which read the durations of the spans.
 function drawAxis() {
   axis.className = "scale";
   axis.setAttribute("aria-hidden", "true");
@@ -106,63 +106,63 @@ function drawAxis() {
 
 function draw() {
   const first = Math.max(Math.floor(box.scrollTop / height()) - 10, 0);
-  const last = Math.min(Math.ceil((box.scrollTop + box.clientHeight) / height()) + 10, shown.length);
+  const last = Math.min(Math.ceil((box.scrollTop + box.clientHeight) / height()) + 10, visibleSpans.length);
   const visible = [];
-  for (let place = first; place < last; place += 1) visible.push(row(shown[place], place));
+  for (let position = first; position < last; position += 1) visible.push(row(visibleSpans[position], position));
   rows.replaceChildren(...visible);
   box.setAttribute("aria-activedescendant", selected < 0 ? "" : `span-${selected}`);
 }
 
-function fold(at, on = !folded[at]) {
-  if (at < 0 || ends[at] === at + 1) return;
-  folded[at] = on ? 1 : 0;
+function fold(index, on = !folded[index]) {
+  if (index < 0 || ends[index] === index + 1) return;
+  folded[index] = on ? 1 : 0;
   computeShown();
   draw();
 }
 
-function reveal(at) {
-  for (let above = 0; above < at; above += 1) if (folded[above] && ends[above] > at) folded[above] = 0;
+function reveal(index) {
+  for (let above = 0; above < index; above += 1) if (folded[above] && ends[above] > index) folded[above] = 0;
   computeShown();
-  const top = shown.indexOf(at) * height();
+  const top = visibleSpans.indexOf(index) * height();
   const visible = box.clientHeight - axis.offsetHeight;
   if (top < box.scrollTop) box.scrollTop = top;
   else if (top + height() > box.scrollTop + visible) box.scrollTop = top + height() - visible;
 }
 
-function select(at) {
-  selected = at;
-  if (at >= 0) reveal(at);
+function select(index) {
+  selected = index;
+  if (index >= 0) reveal(index);
   draw();
 }
 
 function step(by) {
-  const place = shown.indexOf(selected);
-  select(shown[Math.min(Math.max(place + by, 0), shown.length - 1)]);
+  const position = visibleSpans.indexOf(selected);
+  select(visibleSpans[Math.min(Math.max(position + by, 0), visibleSpans.length - 1)]);
 }
 
 // --- the details of one span ---------------------------------------------------------------------------------
 
 function list(entries) {
-  const made = element("dl", "facts");
+  const created = element("dl", "facts");
   for (const [name, ...values] of entries) {
     const value = element("dd", "");
     for (const part of values) value.append(part instanceof Node ? part : element("code", "", part));
-    made.append(element("dt", "", name), value);
+    created.append(element("dt", "", name), value);
   }
-  return made;
+  return created;
 }
 
 function link(trace, span) {
-  const made = element("a", "", `${trace.slice(0, 8)}… ${span}`);
-  made.href = `/traces/${encodeURIComponent(trace)}?span=${encodeURIComponent(span)}`;
-  return made;
+  const created = element("a", "", `${trace.slice(0, 8)}… ${span}`);
+  created.href = `/traces/${encodeURIComponent(trace)}?span=${encodeURIComponent(span)}`;
+  return created;
 }
 
 function button(text, action) {
-  const made = element("button", "", text);
-  made.type = "button";
-  made.addEventListener("click", action);
-  return made;
+  const created = element("button", "", text);
+  created.type = "button";
+  created.addEventListener("click", action);
+  return created;
 }
 
 function showDetails(span) {
@@ -204,13 +204,13 @@ function hide() {
   box.focus({ preventScroll: true });
 }
 
-async function open(at) {
-  if (at < 0) return;
-  select(at);
-  setParameter("span", data.id[at]);
+async function open(index) {
+  if (index < 0) return;
+  select(index);
+  setParameter("span", data.id[index]);
   try {
-    const span = await read(`/spans/${encodeURIComponent(data.id[at])}`);
-    if (at === selected) showDetails(span);
+    const span = await read(`/spans/${encodeURIComponent(data.id[index])}`);
+    if (index === selected) showDetails(span);
   } catch (error) {
     notice(`The span cannot be read: ${error.message}`, "bad");
   }
@@ -237,9 +237,9 @@ async function find() {
 function next(by) {
   const size = data.id.length;
   for (let step = 1; step <= size; step += 1) {
-    const at = (selected + by * step + 2 * size) % size;
-    if (matches.has(data.id[at])) {
-      select(at);
+    const index = (selected + by * step + 2 * size) % size;
+    if (matches.has(data.id[index])) {
+      select(index);
       return;
     }
   }
@@ -271,13 +271,13 @@ async function start() {
     draw();
   });
   box.addEventListener("click", (event) => {
-    const at = Number(event.target.closest(".span")?.dataset.at ?? -1);
-    if (event.target.closest(".fold")?.textContent) fold(at);
-    else open(at);
+    const index = Number(event.target.closest(".span")?.dataset.at ?? -1);
+    if (event.target.closest(".fold")?.textContent) fold(index);
+    else open(index);
   });
   box.addEventListener("keydown", (event) => {
     const actions = {
-      ArrowDown: () => step(1), ArrowUp: () => step(-1), Home: () => select(shown[0]), End: () => select(shown.at(-1)),
+      ArrowDown: () => step(1), ArrowUp: () => step(-1), Home: () => select(visibleSpans[0]), End: () => select(visibleSpans.at(-1)),
       ArrowRight: () => fold(selected, false), ArrowLeft: () => fold(selected, true), " ": () => fold(selected),
     };
     if (!actions[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -294,7 +294,7 @@ async function start() {
     const on = foldAll.getAttribute("aria-pressed") !== "true";
     foldAll.setAttribute("aria-pressed", String(on));
     folded.fill(0);
-    if (on) for (let at = 0; at < ends.length; at += 1) if (ends[at] > at + 1) folded[at] = 1;
+    if (on) for (let index = 0; index < ends.length; index += 1) if (ends[index] > index + 1) folded[index] = 1;
     computeShown();
     draw();
   });
@@ -302,9 +302,9 @@ async function start() {
     j: () => step(1),
     k: () => step(-1),
     e: () => {
-      const at = data.error.findIndex((isError, place) => isError && place > selected);
-      if (at < 0) notice("No more errors were found.");
-      else select(at);
+      const index = data.error.findIndex((isError, position) => isError && position > selected);
+      if (index < 0) notice("No more errors were found.");
+      else select(index);
     },
     n: () => next(1),
     Enter: () => open(selected),

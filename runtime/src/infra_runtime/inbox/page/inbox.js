@@ -2,7 +2,7 @@
 
 const by = (id) => document.getElementById(id);
 const form = by("search");
-let chosen = 0;
+let selectedId = 0;
 let view = "html";
 let polling = null;
 
@@ -11,9 +11,9 @@ for (const [name, value] of new URLSearchParams(location.search)) {
 }
 
 function element(name, text = "") {
-  const made = document.createElement(name);
-  made.textContent = text;
-  return made;
+  const created = document.createElement(name);
+  created.textContent = text;
+  return created;
 }
 
 function query(more = {}) {
@@ -31,7 +31,7 @@ async function json(address, options = {}) {
   return data;
 }
 
-// Shows the list, and then waits until the next message arrives or a minute is over.
+// Shows the list, waits until the next message arrives (at most 50 seconds), and repeats both steps.
 async function follow() {
   polling?.abort();
   const current = polling = new AbortController();
@@ -56,11 +56,11 @@ function showList({ messages, total, dropped }) {
     : total ? "No message matches the filters." : "No message has arrived yet.";
   const ids = new Set(messages.map((message) => String(message.id)));
   for (const item of [...by("list").children]) if (!ids.has(item.dataset.id)) item.remove();
-  // A row that stays is not moved: otherwise it would lose the focus, or a click that has begun.
-  let present = by("list").firstElementChild;
+  // Existing rows are not moved, because a moved row would lose the focus or a click that has begun.
+  let currentItem = by("list").firstElementChild;
   for (const message of [...messages].reverse()) {
-    if (present?.dataset.id === String(message.id)) present = present.nextElementSibling;
-    else by("list").insertBefore(row(message), present);
+    if (currentItem?.dataset.id === String(message.id)) currentItem = currentItem.nextElementSibling;
+    else by("list").insertBefore(row(message), currentItem);
   }
 }
 
@@ -68,7 +68,7 @@ function row(message) {
   const button = element("button");
   button.type = "button";
   button.dataset.id = message.id;
-  button.setAttribute("aria-current", String(message.id === chosen));
+  button.setAttribute("aria-current", String(message.id === selectedId));
   const time = new Date(message.received * 1000).toLocaleString();
   button.append(
     element("b", message.subject || "(no subject)"),
@@ -84,7 +84,7 @@ function row(message) {
 
 async function open(id) {
   const message = await json(`/api/messages/${id}`);
-  chosen = id;
+  selectedId = id;
   history.replaceState(null, "", `#${id}`);
   for (const button of by("list").querySelectorAll("button")) {
     button.setAttribute("aria-current", String(Number(button.dataset.id) === id));
@@ -125,7 +125,7 @@ async function open(id) {
   show(message.html ? "html" : "text");
 }
 
-// The sandbox of the HTML does not open links, so they are listed. A document of DOMParser loads nothing.
+// The sandbox of the HTML does not open links, so the page lists them. A document of DOMParser does not load files.
 function links(message) {
   const parsed = new DOMParser().parseFromString(message.html, "text/html");
   const addresses = [...parsed.querySelectorAll("a[href]")].map((link) => link.getAttribute("href"));
@@ -145,14 +145,14 @@ by("views").addEventListener("click", (event) => {
   if (event.target.dataset.view) show(event.target.dataset.view);
 });
 function close() {
-  chosen = 0;
+  selectedId = 0;
   history.replaceState(null, "", location.pathname + location.search);
   by("message").hidden = true;
   by("none").hidden = false;
 }
 
 by("delete").addEventListener("click", async () => {
-  await json(`/api/messages/${chosen}`, { method: "DELETE" });
+  await json(`/api/messages/${selectedId}`, { method: "DELETE" });
   close();
   follow();
 });
