@@ -106,7 +106,7 @@ def test_every_imported_distribution_is_declared() -> None:
     assert {name for module in MODULES for name in _foreign_imports(module, known)} == set()
 
 
-def test_the_bare_install_stays_light() -> None:
+def test_the_distribution_without_extras_has_few_dependencies() -> None:
     """Dependencies that only some users need, and all servers, are extras."""
     assert {_name(requirement) for requirement in PROJECT["dependencies"]} == {
         "click",

@@ -34,7 +34,7 @@ def targets(kit: ServiceKit) -> Iterator[str]:
 
 
 @kinds
-def test_a_kind_has_a_kit(kind: str) -> None:
+def test_each_kind_has_a_kit(kind: str) -> None:
     kit = kit_registry.find(kind)
 
     assert kit is not None

@@ -41,7 +41,7 @@ def test_a_page_without_the_table_is_refused(figures: ModuleType) -> None:
         figures.updated("# Title\n", HEADING, {}, [], "")
 
 
-def test_the_page_has_the_table(figures: ModuleType) -> None:
+def test_the_updated_page_has_the_rows_of_the_table(figures: ModuleType) -> None:
     text = figures.PAGE.read_text(encoding="utf-8")
 
     changed = figures.updated(text, HEADING, {kind: f"| `{kind}` | 1 ms |" for kind in KINDS}, KINDS, "Fast.")

@@ -192,7 +192,7 @@ def test_a_wrong_number_of_documents_exits_with_2(check: Checks) -> None:
     assert check("base.yaml", "revision.yaml", "--format", "pdf").code == 2
 
 
-def test_a_bug_exits_with_2(check: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_exception_exits_with_2(check: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python exits with 1 after a traceback, but 1 means that the API has a breaking change."""
 
     def fail(*_arguments: object, **_options: object) -> None:

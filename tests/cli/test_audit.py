@@ -44,7 +44,7 @@ def test_the_error_names_the_changed_line(path: Path, head: Head, capsys: pytest
     assert "line 2: the entry was changed" in capsys.readouterr().err
 
 
-def test_another_key_is_an_error(path: Path, head: Head, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_of_another_key_is_an_error(path: Path, head: Head, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WEB_AUDIT_KEY")
 
     assert run(["dev", "audit", "verify", str(path)]) == 15

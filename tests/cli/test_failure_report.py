@@ -87,7 +87,7 @@ def test_a_report_is_exported_and_imported_in_another_data_directory(failed: Com
     assert "words of test_buy" in answer.out
 
 
-def test_another_file_is_not_imported(failed: CommandLine) -> None:
+def test_a_file_that_is_not_an_archive_is_not_imported(failed: CommandLine) -> None:
     (failed.root / "other.zip").write_bytes(b"x")
 
     imported = failed("dev", "failure-report", "import", "other.zip")

@@ -55,7 +55,9 @@ class ClusterServer:
     def find(self, plural: str, name: str) -> Object:
         """Return a resource of any namespace."""
         return next(
-            made for (kind, _, other), made in self.objects.items() if (kind, other) == (plural, name)
+            resource
+            for (kind, _, resource_name), resource in self.objects.items()
+            if (kind, resource_name) == (plural, name)
         )
 
     def names(self, plural: str) -> set[str]:

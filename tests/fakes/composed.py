@@ -200,9 +200,9 @@ def universal(random: Random) -> Schema:
 
 def _with_an_impossible_alternative(schema: Schema, schemas: Schemas, random: Random) -> Schema:
     del schemas
-    made = [schema, impossible(random)]
-    random.shuffle(made)
-    return {random.choice(["anyOf", "oneOf"]): made}
+    alternatives = [schema, impossible(random)]
+    random.shuffle(alternatives)
+    return {random.choice(["anyOf", "oneOf"]): alternatives}
 
 
 def _with_everything(schema: Schema, schemas: Schemas, random: Random) -> Schema:
@@ -233,9 +233,9 @@ def _alternatives_of_types(schema: Schema, schemas: Schemas, random: Random) -> 
     del schemas
     if not isinstance(schema, dict) or not isinstance(schema.get("type"), list) or "enum" in schema:
         return schema
-    rest = {key: value for key, value in schema.items() if key != "type"}
-    kinds = [{"type": name, **copy.deepcopy(rest)} for name in schema["type"]]
-    return {random.choice(["anyOf", "oneOf"]): kinds}
+    other_keywords = {key: value for key, value in schema.items() if key != "type"}
+    alternatives = [{"type": name, **copy.deepcopy(other_keywords)} for name in schema["type"]]
+    return {random.choice(["anyOf", "oneOf"]): alternatives}
 
 
 def _alternatives_of_values(schema: Schema, schemas: Schemas, random: Random) -> Schema:
@@ -261,11 +261,11 @@ def _reordered(schema: Schema, schemas: Schemas, random: Random) -> Schema:
     del schemas
     if not isinstance(schema, dict):
         return schema
-    made = {key: schema[key] for key in random.sample(list(schema), len(schema))}
-    for kind in ("anyOf", "oneOf", "allOf", "enum", "required"):
-        if kind in made:
-            made[kind] = random.sample(made[kind], len(made[kind]))
-    return made
+    reordered = {key: schema[key] for key in random.sample(list(schema), len(schema))}
+    for keyword in ("anyOf", "oneOf", "allOf", "enum", "required"):
+        if keyword in reordered:
+            reordered[keyword] = random.sample(reordered[keyword], len(reordered[keyword]))
+    return reordered
 
 
 def _keywords_apart(schema: Schema, schemas: Schemas, random: Random) -> Schema:
@@ -276,9 +276,9 @@ def _keywords_apart(schema: Schema, schemas: Schemas, random: Random) -> Schema:
         or {"if", "additionalProperties", "prefixItems"} & schema.keys()
     ):
         return schema
-    key = random.choice(list(schema))
-    rest = {name: value for name, value in schema.items() if name != key}
-    return {"allOf": [rest, {key: schema[key]}]}
+    keyword = random.choice(list(schema))
+    other_keywords = {name: value for name, value in schema.items() if name != keyword}
+    return {"allOf": [other_keywords, {keyword: schema[keyword]}]}
 
 
 def _de_morgan(schema: Schema, schemas: Schemas, random: Random) -> Schema:

@@ -66,15 +66,15 @@ def harmful(random: Random) -> Case | None:
 
 def _changed(schema: Schema, random: Random) -> Schema:
     """Return a schema with a small change, or another schema."""
-    made = copy.deepcopy(schema)
-    for kind in ("anyOf", "oneOf"):
-        if isinstance(made, dict) and kind in made and random.random() < 0.7:
-            if len(made[kind]) > 1 and random.random() < 0.5:
-                made[kind].pop(random.randrange(len(made[kind])))
+    changed = copy.deepcopy(schema)
+    for keyword in ("anyOf", "oneOf"):
+        if isinstance(changed, dict) and keyword in changed and random.random() < 0.7:
+            if len(changed[keyword]) > 1 and random.random() < 0.5:
+                changed[keyword].pop(random.randrange(len(changed[keyword])))
             else:
-                made[kind].append(typed(random, 1))
-            return made
-    if isinstance(made, dict) and made.get("type") == "object" and random.random() < 0.5:
-        made["required"] = random.sample(NAMES, random.randint(1, 2))
-        return made
+                changed[keyword].append(typed(random, 1))
+            return changed
+    if isinstance(changed, dict) and changed.get("type") == "object" and random.random() < 0.5:
+        changed["required"] = random.sample(NAMES, random.randint(1, 2))
+        return changed
     return typed(random, 1)

@@ -34,11 +34,11 @@ def replaced(value: Any, name: str = "") -> Any:
     if isinstance(value, str):
         return value if name in _FIXED else TEXT
     if isinstance(value, dict):
-        entries = {key: replaced(item, key) for key, item in value.items()}
+        entries = {key: replaced(member, key) for key, member in value.items()}
         is_free = name in {"attributes", "resource", "labels", "annotations"}
         return {**entries, TEXT: TEXT, "url": SCRIPT} if is_free else entries
     if isinstance(value, list):
-        return [replaced(item, name) for item in value]
+        return [replaced(member, name) for member in value]
     return value
 
 

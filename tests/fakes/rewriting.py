@@ -211,12 +211,14 @@ def spell_null_in_another_way(document: dict[str, Any], random: Random) -> None:
     )
     if position:
         container, key = position
-        rest = {name: value for name, value in container[key].items() if name not in {"nullable", "type"}}
+        other_keywords = {
+            name: value for name, value in container[key].items() if name not in {"nullable", "type"}
+        }
         container[key] = random.choice(
             [
-                {"type": "string", "nullable": True, **rest},
-                {"type": ["null", "string"], **rest},
-                {"oneOf": [{"type": "null"}, {"type": "string", **rest}]},
+                {"type": "string", "nullable": True, **other_keywords},
+                {"type": ["null", "string"], **other_keywords},
+                {"oneOf": [{"type": "null"}, {"type": "string", **other_keywords}]},
             ]
         )
 
@@ -259,10 +261,10 @@ def reorder(document: dict[str, Any], random: Random) -> None:
             random.shuffle(names)
             return {name: mixed(value[name], name) for name in names}
         if isinstance(value, list):
-            made = [mixed(member) for member in value]
+            members = [mixed(member) for member in value]
             if key in {"required", "enum", "oneOf", "anyOf", "allOf", "parameters", "type", "security"}:
-                random.shuffle(made)
-            return made
+                random.shuffle(members)
+            return members
         return value
 
     fresh = mixed(document)
@@ -272,10 +274,10 @@ def reorder(document: dict[str, Any], random: Random) -> None:
 
 def hoist_the_parameters(document: dict[str, Any], random: Random) -> None:
     path = random.choice(sorted(document["paths"]))
-    item = document["paths"][path]
+    path_item = document["paths"][path]
     for method in ("get", "post"):
-        if "parameters" in item.get(method, {}):
-            item["parameters"] = item[method].pop("parameters")
+        if "parameters" in path_item.get(method, {}):
+            path_item["parameters"] = path_item[method].pop("parameters")
 
 
 def hoist_the_security(document: dict[str, Any], random: Random) -> None:

@@ -134,7 +134,7 @@ class Shop(Site):
 
     def dashboard(self, port: int = 1337) -> Dashboard:
         """Return the dashboard with the figures of the last 15 minutes."""
-        made = super().dashboard(port)
+        dashboard = super().dashboard(port)
         now = time.time()
         for number in range(180):
             usage = {
@@ -147,8 +147,8 @@ class Shop(Site):
                 for place, (name, _, _, _, cpu, memory) in enumerate(SERVICES)
                 if memory and name != "dashboard"
             }
-            made.stack.history.add(now - 900 + number * 5, usage)
-        return made
+            dashboard.stack.history.add(now - 900 + number * 5, usage)
+        return dashboard
 
     def _journal(self, began: float) -> None:
         needs = {name: needs for name, _, needs, *_ in SERVICES if name != "dashboard"}

@@ -196,7 +196,9 @@ def test_the_lines_of_earlier_tests_are_written_with_the_first_one_that_uses_a_s
         ([report("setup"), report(outcome="failed"), report(), report("teardown")], "failed"),
     ],
 )
-def test_the_outcome_of_a_test(tmp_path: Path, config: Any, reports: list[Any], outcome: str) -> None:
+def test_the_outcome_of_a_test_follows_from_its_reports(
+    tmp_path: Path, config: Any, reports: list[Any], outcome: str
+) -> None:
     recorder = Record(config)
 
     run(recorder, *reports, data=tmp_path)

@@ -39,7 +39,7 @@ def test_a_needed_service_comes_before_the_service_that_needs_it() -> None:
     assert names(made) == ["database", "api"]
 
 
-def test_a_reference_is_a_need() -> None:
+def test_a_service_needs_the_services_that_it_refers_to() -> None:
     made = plan(service("api", "${database.url}"), service("database", exports={"url": "x"}))
 
     assert names(made) == ["database", "api"]

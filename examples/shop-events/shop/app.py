@@ -115,7 +115,7 @@ async def publish_next(pool: Pool, channel: aio_pika.abc.AbstractChannel) -> boo
 
 @asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
-    """Open the pool of connections, and publish messages until the end."""
+    """Open the pool of connections, and publish messages while the application runs."""
     placed = asyncio.Event()
     async with Pool(os.environ["DATABASE_URL"], open=False, timeout=5, check=Pool.check_connection) as pool:
         publishing = asyncio.create_task(publish_forever(pool, os.environ["RABBITMQ_URL"], placed))

@@ -36,7 +36,11 @@ def confirmation(envelope: Envelope) -> EmailMessage:
 
 
 async def send(envelope: Envelope) -> None:
-    """Send the mail for an order. Raises `OSError` or `SMTPException`, and the message is retried."""
+    """Send the mail for an order.
+
+    If the server does not accept the mail, this raises `OSError` or `SMTPException`: the message is then
+    handled again later.
+    """
     await asyncio.to_thread(_send, confirmation(envelope))
 
 
@@ -67,7 +71,7 @@ async def consume(connection: aio_pika.abc.AbstractConnection, topology: Topolog
 
 
 async def main() -> None:
-    """Consume until SIGTERM."""
+    """Consume the queue until SIGTERM."""
     topology = Topology.model_validate_json(os.environ["RABBITMQ_TOPOLOGY"])
     consuming_task = asyncio.create_task(consume_forever(os.environ["RABBITMQ_URL"], topology))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, consuming_task.cancel)

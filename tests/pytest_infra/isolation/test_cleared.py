@@ -78,7 +78,7 @@ def test_an_example_begins_and_ends_without_data() -> None:
     assert unit.cleared == 2
 
 
-def test_the_end_closes_the_connections() -> None:
+def test_the_end_of_all_units_closes_their_connection() -> None:
     closed: list[str] = []
     units = ClearedUnits(Names(), Box, close=lambda: closed.append("connection"))
 

@@ -47,7 +47,7 @@ def test_without_use_the_stack_has_the_default_services_and_the_users_own(projec
     assert project.names() == [*DEFAULT_STACK, "api"]
 
 
-def test_use_lists_the_services(project: Project) -> None:
+def test_the_stack_has_the_services_that_use_lists(project: Project) -> None:
     project.write('use = ["valkey", "nats"]\n')
 
     assert project.names() == ["valkey", "nats"]

@@ -51,7 +51,7 @@ def test_services(site: Site) -> None:
     assert [(item["name"], item["dependents"]) for item in items] == [("db", ["api"]), ("api", [])]
 
 
-def test_one_service(site: Site) -> None:
+def test_one_service_has_its_ports(site: Site) -> None:
     assert valid(site, "/api/v1/services/db", "Service")["ports"] == {"client": 5432}
 
 
@@ -184,7 +184,7 @@ def test_every_route_is_in_the_document(site: Site) -> None:
     }
 
 
-def test_status_health_and_ready(site: Site) -> None:
+def test_status_health_and_ready_describe_the_services(site: Site) -> None:
     assert valid(site, "/status", "Status")["services"] == {"ready": 2}
     assert valid(site, "/health", "Health") == valid(site, "/ready", "Health") == {"status": "ok"}
 

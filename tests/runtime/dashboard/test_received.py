@@ -49,7 +49,7 @@ def test_a_total_becomes_a_rate_and_a_restart_begins_at_zero() -> None:
     assert (chart.unit, [value for _, value in chart.series[0].values]) == ("/s", [5, 2, 10])
 
 
-def test_a_change_becomes_a_rate() -> None:
+def test_a_delta_becomes_a_rate() -> None:
     points = [point("orders", at, 30, "sum", monotonic=True, delta=True) for at in (10, 20)]
 
     assert values(points) == {"orders": {"api": [3]}}

@@ -92,7 +92,7 @@ def test_the_buffer_of_a_browser_that_never_reads_is_bounded(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("reason", ["the browser disconnects", "the process stops"])
-def test_a_stream_ends(reason: str) -> None:
+def test_a_stream_ends_when_the_browser_or_the_process_ends(reason: str) -> None:
     ended: list[str] = []
     sent: list[Message] = []
 

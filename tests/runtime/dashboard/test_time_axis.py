@@ -82,7 +82,7 @@ def test_another_test_of_the_session_is_not_used(site: Site, other: dict[str, st
     "events",
     ["", "{", "[" * 100_000, '{"time": 1e400, "event": "ready", "service": "db"}', '{"time": "x"}', "\0"],
 )
-def test_damaged_events_do_no_harm(site: Site, events: str) -> None:
+def test_the_time_axis_of_damaged_events_has_no_events(site: Site, events: str) -> None:
     report = write_report(Path(site.paths.data), "test_order")
     (report / "events.jsonl").write_text(events, encoding="utf-8")
 

@@ -124,7 +124,7 @@ def test_a_reading_continues_with_the_lines_that_were_added(tmp_path: Path) -> N
     assert ([test.outcome for test in second.tests], second.running) == (["passed", "failed"], {})
 
 
-def test_other_lines_are_ignored(tmp_path: Path) -> None:
+def test_damaged_and_unknown_lines_are_ignored(tmp_path: Path) -> None:
     lines = ["{", "[1]", '"x"', '{"kind": "later"}', '{"kind": "test", "test": 1}', "[" * 10_000, "\x00\xff"]
 
     path = write(tmp_path, start(later=1), *lines, line_of("a", later=1), *lines)

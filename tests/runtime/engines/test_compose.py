@@ -712,7 +712,7 @@ def test_python_checks_status_headers_and_body(port: int) -> None:
 
 
 @pytest.mark.process
-def test_a_tcp_check_connects(port: int) -> None:
+def test_a_tcp_check_succeeds_if_the_port_accepts_a_connection(port: int) -> None:
     assert succeeds(check(TcpProbe(port="http"), port, "python"))
     assert not succeeds(check(TcpProbe(port="http"), 1, "python"))
 

@@ -77,7 +77,7 @@ def test_a_folder_in_place_of_a_file_is_an_error(tmp_path, flags) -> None:
         open_file(str(tmp_path / "file"), flags)
 
 
-def test_a_missing_file_is_missing(tmp_path) -> None:
+def test_a_missing_file_passes_the_check_and_cannot_be_opened(tmp_path) -> None:
     check_file(str(tmp_path / "file"))
 
     with pytest.raises(FileNotFoundError):

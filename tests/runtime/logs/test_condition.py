@@ -25,7 +25,7 @@ def selects(text: str, line: str) -> bool:
         "big=12345678901234567000",
     ],
 )
-def test_a_field_has_a_value(condition: str) -> None:
+def test_a_condition_selects_a_line_with_the_value_of_the_field(condition: str) -> None:
     assert selects(condition, LINE)
     assert not Condition.parse(condition, is_excluded=True).selects(LINE, parse(LINE))
 

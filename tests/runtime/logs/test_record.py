@@ -148,7 +148,7 @@ def test_a_further_line_of_a_message_is_recognised(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["CardDeclined: no", "shop.CardDeclined was raised", "10.0.0.7: GET", "a.ValueError: x", "a.b: c"]
 )
-def test_another_line_begins_a_message(text: str) -> None:
+def test_a_line_that_does_not_continue_a_message_begins_one(text: str) -> None:
     assert not parse(text).continues
 
 

@@ -212,7 +212,7 @@ CASES: Mapping[str, tuple[dict[str, str], str, dict[str, str]]] = {
 }
 
 
-def test_each_rule_has_a_case() -> None:
+def test_each_alert_rule_has_a_test_case() -> None:
     assert CASES.keys() == {rule.name for rule in RULES}
 
 

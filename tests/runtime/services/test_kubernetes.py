@@ -105,7 +105,7 @@ def test_only_a_durable_cluster_waits_for_the_disk_and_stops_in_an_orderly_way()
     )
 
 
-def test_an_export_is_refused() -> None:
+def test_a_cluster_cannot_be_exported() -> None:
     container = spec_of("kubernetes").container
 
     assert container is not None

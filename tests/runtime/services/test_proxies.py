@@ -274,7 +274,7 @@ def test_strip_removes_the_fixed_part_of_the_path(proxy: Proxy, path: str, strip
     assert (received["name"], received["path"]) == ("strip", stripped)
 
 
-def test_a_longer_path_has_priority(proxy: Proxy) -> None:
+def test_a_longer_path_takes_precedence(proxy: Proxy) -> None:
     names = [proxy.request(path).received["name"] for path in ("/stripx", "/later/x", "/laterx")]
 
     assert names == ["plain", "later", "plain"]
@@ -336,7 +336,7 @@ def test_a_head_request_has_no_body(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_large_body_arrives(proxy: Proxy, chunked: bool) -> None:
+def test_a_large_body_arrives_unchanged(proxy: Proxy, chunked: bool) -> None:
     body = os.urandom(1000) * (LARGE // 1000)
     sent = (body[start : start + 65536] for start in range(0, LARGE, 65536)) if chunked else body
 

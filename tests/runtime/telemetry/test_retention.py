@@ -74,7 +74,7 @@ def test_each_series_has_its_own_points(store: Store) -> None:
     assert (times(store), times(store, "errors")) == ([1, 2, 7200], [3])
 
 
-def test_a_change_is_not_deleted(store: Store) -> None:
+def test_a_delta_is_not_deleted(store: Store) -> None:
     written(store, *(point(START + number * SECOND, delta=1) for number in range(3)))
 
     written(store, point(START + 2 * HOUR))

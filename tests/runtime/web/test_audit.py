@@ -137,7 +137,7 @@ def test_another_key_finds_the_first_line(path: Path, key: str) -> None:
     assert wrong_line(path, "another key of the log")[0] == 1
 
 
-def test_a_missing_head_is_found(path: Path, key: str) -> None:
+def test_a_log_whose_head_is_missing_is_an_error(path: Path, key: str) -> None:
     path.with_name("audit.jsonl.head").unlink()
 
     line, text = wrong_line(path, key)

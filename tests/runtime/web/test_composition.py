@@ -41,7 +41,7 @@ def layers(app: Any) -> Iterator[str]:
         app = app.app
 
 
-def test_the_middleware_has_its_order() -> None:
+def test_the_middleware_has_the_documented_order() -> None:
     names = list(layers(web.application(answering(), web.WebSettings())))
 
     assert names == [
@@ -112,7 +112,7 @@ def test_a_failure_is_logged_with_the_ids_of_the_request(settings: dict[str, Any
     assert "KeyError" in text
 
 
-def test_the_readiness_has_the_checks(settings: dict[str, Any]) -> None:
+def test_the_readiness_has_the_results_of_the_checks(settings: dict[str, Any]) -> None:
     async def check() -> None:
         raise ConnectionError
 
@@ -149,5 +149,5 @@ def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
 
 
 @every(web.__all__)
-def test_a_public_name_exists(name: str) -> None:
+def test_each_public_name_can_be_imported(name: str) -> None:
     assert getattr(web, name)

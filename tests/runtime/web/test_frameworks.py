@@ -114,7 +114,7 @@ def composed_with(app: Any, settings: web.WebSettings) -> Application:
         ("x" * 200, 413, "application/problem+json"),
     ],
 )
-def test_an_application_of_a_framework(
+def test_an_application_of_a_framework_answers_through_the_middleware(
     composed: Application, token: str, item: str, status: int, media_type: str | None
 ) -> None:
     headers = [("authorization", f"Bearer {token}"), ("content-type", "application/json")]
@@ -165,7 +165,7 @@ def served(app: Application) -> Iterator[int]:
 
 
 @pytest.mark.process
-def test_the_middleware_behind_uvicorn(records: Records, token: str) -> None:
+def test_the_middleware_answers_and_logs_behind_uvicorn(records: Records, token: str) -> None:
     app = composed_with(starlette(), web.WebSettings(**SETTINGS, rate_limit=100))
 
     with served(app) as port:

@@ -15,7 +15,7 @@ from fakes.project import Project
 from infra_runtime.web.storage import MemoryStorage, ValkeyStorage, counted
 
 
-def test_a_value_expires() -> None:
+def test_a_stored_value_expires() -> None:
     clock = Clock()
     storage = MemoryStorage(clock=clock)
     asyncio.run(storage.put("a", b"1", 10))

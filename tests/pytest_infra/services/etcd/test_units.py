@@ -79,7 +79,7 @@ def test_isolation_is_off(etcd, etcd_client):
 """
 
 
-def test_the_units_of_two_workers(suite: Suite) -> None:
+def test_two_workers_have_separate_units(suite: Suite) -> None:
     pytest.importorskip("xdist")
     suite.with_plugins("xdist")
     suite.stack("[services.etcd]\n")

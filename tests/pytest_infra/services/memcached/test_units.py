@@ -69,7 +69,7 @@ def test_isolation_is_off(memcached, memcached_client):
 """
 
 
-def test_the_units_of_two_workers(suite: Suite) -> None:
+def test_two_workers_have_separate_units(suite: Suite) -> None:
     for library in ("pymemcache", "xdist"):
         pytest.importorskip(library)
     suite.with_plugins("xdist")

@@ -48,7 +48,7 @@ def write_ini(suite: Suite, *lines: str) -> None:
 # --- sources ---------------------------------------------------------------------------------------
 
 
-def test_a_fixture_returns_a_list(suite: Suite) -> None:
+def test_a_fixture_may_return_a_list_of_migrations(suite: Suite) -> None:
     suite.pytester.makeconftest(
         """
         import pytest

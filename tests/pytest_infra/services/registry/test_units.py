@@ -49,7 +49,7 @@ def test_dump(registry, tmp_path):
 """
 
 
-def test_the_units_of_two_workers(suite: Suite) -> None:
+def test_two_workers_have_separate_units(suite: Suite) -> None:
     pytest.importorskip("xdist")
     suite.with_plugins("xdist")
     suite.stack("[services.registry]\n")
