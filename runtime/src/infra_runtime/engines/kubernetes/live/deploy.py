@@ -154,7 +154,9 @@ def _checked(kubectl: Kubectl, request: Request, resources: Sequence[Object]) ->
     _check_recreated(
         request.recreate, {name for kind, name in (*live, *map(key, resources)) if kind in WORKLOADS}
     )
-    states = rollout.snapshot(kubectl, request.stack).states()
+    # The states are read only if a workload may have to be created again.
+    has_job = any(kind == "Job" for kind, _ in live)
+    states = rollout.snapshot(kubectl, request.stack).states() if request.recreate or has_job else {}
     again = {
         name
         for name, state in states.items()
