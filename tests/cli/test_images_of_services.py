@@ -97,7 +97,9 @@ def test_an_image_is_pushed_pulled_refused_when_damaged_and_run(
     shop.write(f'{(shop.root / "infra.toml").read_text()}\n[image]\nbase = "{reference}"\n')
 
     built = shop("workflows", "build", "api", "--push", f"{address}/shop", "--json")
-    again = shop("workflows", "build", "api", "--base", reference, "--output", "other", "--json")
+    # A folder in the project would be a part of the next image.
+    output = ("--output", str(tmp_path / "other"))
+    again = shop("workflows", "build", "api", "--base", reference, *output, "--json")
     (image,) = built.json["images"]
 
     assert json.loads((shop.root / "infra.lock").read_bytes())["images"] == {reference: digest}

@@ -15,7 +15,7 @@ import yaml
 
 from fakes.clock import Clock
 from infra_runtime.engines.kubernetes.cluster import LONGEST_NAME
-from infra_runtime.engines.kubernetes.live import checks, lease, rollout
+from infra_runtime.engines.kubernetes.live import checks, lease, rollout, stack
 from infra_runtime.engines.kubernetes.live.changes import Change, changes, removals
 from infra_runtime.engines.kubernetes.live.checks import SecretKeys
 from infra_runtime.engines.kubernetes.live.deploy import batches
@@ -340,10 +340,24 @@ def test_an_api_service_that_does_not_answer_hides_only_its_own_kinds(tmp_path: 
     service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
     monitor = {"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor", "metadata": metadata}
 
-    checks.check_kinds(kubectl, [service])
+    assert checks.check_kinds(kubectl, [service]) == {"Service"}
     with pytest.raises(ClusterError, match=r"cannot be listed: .*metrics\.k8s\.io") as error:
         checks.check_kinds(kubectl, [service, monitor])
     assert "kubectl get apiservices" in error.value.hint
+
+
+@pytest.mark.parametrize(("has_monitors", "kinds"), [(True, ["Job", "ServiceMonitor"]), (False, ["Job"])])
+def test_monitors_are_read_only_from_a_cluster_that_has_this_kind(
+    monkeypatch: pytest.MonkeyPatch, has_monitors: bool, kinds: list[str]
+) -> None:
+    def run(_kubectl: Kubectl, _verb: str, names: str, *_arguments: str, **_options: object) -> Answer:
+        kind = "ServiceMonitor" if names.startswith("servicemonitors") else "Job"
+        return Answer(code=0, out=json.dumps({"kind": kind}), problems=[])
+
+    monkeypatch.setattr(Kubectl, "run", run)
+    resources = stack.owned(Kubectl(program="", namespace="shop"), "shop", has_monitors=has_monitors)
+
+    assert [resource["kind"] for resource in resources] == kinds
 
 
 @pytest.mark.process

@@ -60,8 +60,8 @@ def check_server(kubectl: Kubectl) -> str:
     return text
 
 
-def check_kinds(kubectl: Kubectl, resources: Iterable[Object]) -> None:
-    """Raise `ClusterError` if the cluster does not have the kind of a resource.
+def check_kinds(kubectl: Kubectl, resources: Iterable[Object]) -> set[str]:
+    """Return the kinds of the cluster. Raises `ClusterError` if it does not have the kind of a resource.
 
     kubectl fails if an API service of the cluster does not answer, and prints the kinds of all others.
     """
@@ -86,6 +86,7 @@ def check_kinds(kubectl: Kubectl, resources: Iterable[Object]) -> None:
             "Install the operator of this kind with its CRDs, or leave the kind out with"
             f" --without {missing[0][1]}.",
         )
+    return {kind for _, kind in existing}
 
 
 def namespace_of(kubectl: Kubectl) -> Object | None:

@@ -86,7 +86,7 @@ def deploy(kubectl: Kubectl, request: Request) -> Iterator[Step]:
     """
     version = checks.check_server(kubectl)
     yield Step(text=f"the API server has the version {version}")
-    checks.check_kinds(kubectl, request.resources)
+    kinds = checks.check_kinds(kubectl, request.resources)
     namespace = checks.namespace_of(kubectl)
     if namespace is None:
         yield from _new_namespace(kubectl, request)
@@ -102,16 +102,16 @@ def deploy(kubectl: Kubectl, request: Request) -> Iterator[Step]:
     missing = {wanted.name: checks.missing_keys(kubectl, wanted) for wanted in required}
     checks.check_secrets(missing, kubectl.namespace)
     if request.dry_run:
-        plan = _checked(kubectl, request, resources)
+        plan = _checked(kubectl, request, resources, kinds)
         for change in plan.changes:
             yield Step(text=str(change), change=change)
         return
     with Lock(kubectl, this_process(), wait=request.wait) as lock:
-        yield from _deploy(kubectl, request, resources, lock)
+        plan = _checked(kubectl, request, resources, kinds)
+        yield from _deploy(kubectl, request, plan, lock)
 
 
-def _deploy(kubectl: Kubectl, request: Request, resources: Sequence[Object], lock: Lock) -> Iterator[Step]:
-    plan = _checked(kubectl, request, resources)
+def _deploy(kubectl: Kubectl, request: Request, plan: _Plan, lock: Lock) -> Iterator[Step]:
     for wanted in request.secrets:
         # Another deploy may have generated the values before this one got the lock.
         if wanted.generated and (names := checks.missing_keys(kubectl, wanted)):
@@ -147,14 +147,18 @@ def _new_namespace(kubectl: Kubectl, request: Request) -> Iterator[Step]:
     yield Step(text=f"created the namespace {kubectl.namespace}")
 
 
-def _checked(kubectl: Kubectl, request: Request, resources: Sequence[Object]) -> _Plan:
-    """Check all resources on the server, and return the changes; nothing is written."""
-    ours = keyed(owned(kubectl, request.stack))
+def _checked(
+    kubectl: Kubectl, request: Request, resources: Sequence[Object], kinds: Collection[str]
+) -> _Plan:
+    """Check all resources on a server with these kinds, and return the changes; nothing is written."""
+    ours = keyed(owned(kubectl, request.stack, has_monitors="ServiceMonitor" in kinds))
     live = {**ours, **live_resources(kubectl, resources)}
     _check_recreated(
         request.recreate, {name for kind, name in (*live, *map(key, resources)) if kind in WORKLOADS}
     )
-    states = rollout.snapshot(kubectl, request.stack).states()
+    # The states are read only if a workload may have to be created again.
+    has_job = any(kind == "Job" for kind, _ in live)
+    states = rollout.snapshot(kubectl, request.stack).states() if request.recreate or has_job else {}
     again = {
         name
         for name, state in states.items()

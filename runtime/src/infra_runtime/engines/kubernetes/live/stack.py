@@ -57,9 +57,15 @@ def selector(stack: str) -> str:
     return f"--selector=app.kubernetes.io/part-of={stack},app.kubernetes.io/managed-by={MANAGER}"
 
 
-def owned(kubectl: Kubectl, stack: str) -> list[Object]:
-    """Return the resources in the namespace that infra has created for a stack."""
+def owned(kubectl: Kubectl, stack: str, *, has_monitors: bool = True) -> list[Object]:
+    """Return the resources in the namespace that infra has created for a stack.
+
+    `has_monitors` is false if the cluster is known to have no kind ServiceMonitor: kubectl would read the
+    list of all kinds again.
+    """
     resources = kubectl.require("get", ",".join(REMOVED), selector(stack), "--output=json").objects()
+    if not has_monitors:
+        return resources
     # A cluster without the operator does not have this kind.
     monitors = kubectl.run("get", _MONITORS, selector(stack), "--output=json")
     return [*resources, *(monitors.objects() if monitors.code == 0 else ())]
