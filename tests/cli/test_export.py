@@ -100,7 +100,7 @@ def test_a_file_of_the_user_is_not_overwritten_without_force(shop: CommandLine) 
     refused = shop("export", "compose")
 
     assert refused.code == 13
-    assert "compose.yaml would be overwritten" in refused.err
+    assert "`infra export` did not generate: compose.yaml" in refused.err
     assert [path.name for path in (shop.root / "compose").iterdir()] == ["compose.yaml"]
     assert (shop.root / "compose" / "compose.yaml").read_text("utf-8") == "services: {}\n"
     assert shop("export", "compose", "--force").code == 0

@@ -181,7 +181,7 @@ def test_an_invalid_cache_file_is_ignored(project: Project, uncached: list[str])
 
 
 def test_only_the_newest_cache_files_are_kept(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan_cache, "KEPT", 2)
+    monkeypatch.setattr(plan_cache, "FILE_LIMIT", 2)
     for name in ("nats", "valkey", "caddy"):
         project.resolve(name)
 

@@ -77,7 +77,7 @@ def test_invalid_toml_is_reported_with_its_line(project: Project) -> None:
 def test_a_file_that_is_not_utf_8_is_reported(project: Project) -> None:
     (project.root / "infra.toml").write_bytes(b"\xff\xfe")
 
-    assert project.error().startswith("infra.toml: cannot be read")
+    assert project.error().startswith("infra.toml: the file cannot be read")
 
 
 def test_a_list_and_a_table_with_the_same_name_have_a_hint(project: Project) -> None:

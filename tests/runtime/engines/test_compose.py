@@ -428,7 +428,7 @@ def test_compose_reads_variables_and_a_dollar_is_escaped(project: Project) -> No
         ("{ A = '${caddy.root_certificate}' }", "path inside another container"),
         ("{ A = '${caddy.https_url}' }", "localhost is the container itself"),
         ("{ A = '${pocketbase.url}' }", "pocketbase has no container image"),
-        ("{ A = '${postgres.password} ${env.B}' }", "both a secret and a"),
+        ("{ A = '${postgres.password} ${env.B}' }", "contains a secret and a reference"),
         ("{ 'a-b' = '${postgres.password}' }", "a shell cannot set a variable with this name"),
     ],
 )

@@ -56,7 +56,7 @@ def test_present_values_are_kept_and_missing_ones_are_sealed(key: rsa.RSAPrivate
 
 
 def test_a_variable_that_is_not_set_is_an_error(key: rsa.RSAPrivateKey) -> None:
-    with pytest.raises(ConfigurationError, match="needs the variables KEY, which are not set"):
+    with pytest.raises(ConfigurationError, match="needs the environment variables KEY, which are not set"):
         sealed_secrets({"v": ["KEY"]}, {}, {"v": {}}, key.public_key(), "shop")
 
 

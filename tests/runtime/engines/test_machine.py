@@ -233,7 +233,7 @@ def test_services_whose_variables_have_the_same_name_are_an_error(project: Proje
     plan = plan_of(project, f"use = ['a-b', 'a_b']\n{text}")
 
     with pytest.raises(
-        ConfigurationError, match="exports of a-b and a_b have the same variable A_B_PORT"
+        ConfigurationError, match="exports of a-b and a_b need the variable A_B_PORT"
     ) as caught:
         EnvironmentFile().render(plan)
 

@@ -78,7 +78,7 @@ def test_a_link_in_place_of_the_new_file_is_not_followed(tmp_path: Path) -> None
 def test_a_file_that_the_export_did_not_write_is_replaced_only_with_force(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("own")
 
-    with pytest.raises(ExportError, match=r"a\.yaml would be overwritten"):
+    with pytest.raises(ExportError, match=r"did not generate: a\.yaml"):
         write(tmp_path, {"a.yaml": SMALL}, "kubernetes")
     kept = (tmp_path / "a.yaml").read_text()
     write(tmp_path, {"a.yaml": SMALL}, "kubernetes", force=True)

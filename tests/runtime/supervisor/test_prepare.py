@@ -237,7 +237,9 @@ async def test_files_in_the_folder_of_a_seed_from_before_the_first_start_are_an_
     folder = await machine.prepare()
     (folder / "mine").write_text("data")
 
-    with pytest.raises(StepError, match=r"db contains mine, but not key\.secret: .* Move the content"):
+    with pytest.raises(
+        StepError, match=r"db contains mine, but not key\.secret: .* Move it to another folder"
+    ):
         await machine.prepare(TREE, KEY)
 
     assert [path.name for path in folder.iterdir()] == ["mine"]

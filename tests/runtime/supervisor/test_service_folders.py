@@ -241,9 +241,9 @@ def test_a_warning_is_repeated_only_after_there_was_enough_room(
     warnings = []
     for megabytes in (300, 200, 100, 400, 200, 600, 200):
         monkeypatch.setattr(memory, "room", lambda megabytes=megabytes: (megabytes << 20, "this machine"))
-        warnings.append(places.warning().partition(" left")[0])
+        warnings.append(places.warning().partition(" free")[0])
 
-    assert warnings == ["", *["this machine has 200 MB", "", "", ""], "", "this machine has 200 MB"]
+    assert warnings == ["", *["this machine has only 200 MB", "", "", ""], "", "this machine has only 200 MB"]
 
 
 def test_a_folder_that_cannot_be_created_is_the_reason_for_data_on_the_disk(

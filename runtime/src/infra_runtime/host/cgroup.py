@@ -30,7 +30,7 @@ def planned(token: str) -> str:
     """Return the folder of the control group that `enter` will create; empty if it will not create a group.
 
     The new group is below the group of this process. If this group has a limit, no group is created: a
-    program reads only the limits of its own group, and the new group would have no limits.
+    program reads the limits of its group only, and the new group would have no limits.
     """
     parent = current()
     return "" if not parent or _is_limited(parent) else f"{parent}/{name(token)}"
