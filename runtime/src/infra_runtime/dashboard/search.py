@@ -54,7 +54,7 @@ class Hit:
 
 @frozen
 class SignalHits:
-    """The hits of one signal."""
+    """The hits in one signal, or the reason why the signal cannot be searched."""
 
     #: one of `SIGNALS`
     signal: str

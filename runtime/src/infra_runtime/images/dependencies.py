@@ -45,7 +45,7 @@ class Installer:
 
     @property
     def name(self) -> str:
-        """The name of the program."""
+        """The name of the program, `uv` or `pip`."""
         return "uv" if self.uv else "pip"
 
     def command(self, file: Path, target: Path, platform: Platform, python: str, *, test: bool) -> list[str]:

@@ -122,7 +122,7 @@ class _Parts:
             raise RefusedError(HTTPStatus.BAD_REQUEST, f"the message is cut off: {length} bytes are missing")
 
     async def remaining(self) -> AsyncIterator[bytes]:
-        """Yield the bytes that have not been read."""
+        """Yield the bytes of the call that have not been read yet."""
         while self._buffer or not self._is_complete:
             if not self._buffer:
                 await self._read()
