@@ -52,7 +52,7 @@ _CODES: Mapping[HTTPStatus, Code] = {
 
 
 class Grpc:
-    """The application: unary calls of the three services of OTLP."""
+    """The ASGI application that answers the calls of the three gRPC services of OTLP."""
 
     def __init__(self, reception: Reception) -> None:
         self._reception = reception

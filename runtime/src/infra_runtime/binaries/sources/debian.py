@@ -82,7 +82,10 @@ def repositories() -> list[Repository]:
 
 
 def _index_targets(program: str, *options: str) -> list[tuple[str, str, str, str]]:
-    """Return address, suite, component and origin of the lists of packages; without lists, no origin."""
+    """Return the address, suite, component and origin of each list of packages.
+
+    The origin is `$(ORIGIN)` if apt has not downloaded the list.
+    """
     format_ = "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
     command = [program, "indextargets", *options, "--format", format_]
     text = registry_client.run("apt", command, folder=Path("/nonexistent"))
