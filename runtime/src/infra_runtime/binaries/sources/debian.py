@@ -253,9 +253,8 @@ def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Pr
     try:
         registry_client.run(recipe, command, folder=folder, expected=expected, progress=progress)
     except InstallError as error:
-        if (
-            "404" in error.reason or "File not found" in error.reason
-        ):  # the second message is for an address `file:`
+        # The second message is for an address `file:`.
+        if "404" in error.reason or "File not found" in error.reason:
             raise GoneError(recipe, error.reason, "`infra bin lock` resolves the recipe again.") from error
         raise
 
