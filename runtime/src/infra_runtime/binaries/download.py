@@ -189,13 +189,13 @@ class _Answer(http.client.HTTPResponse):
 
 class _Http(urllib.request.HTTPHandler):
     def do_open(self, http_class: Any, req: urllib.request.Request, **options: Any) -> Any:
-        """Send a request, and return its answer."""
+        """Send a request over HTTP, and return the answer, whose header must arrive in time."""
         return super().do_open(_limited(http_class), req, **options)
 
 
 class _Https(urllib.request.HTTPSHandler):
     def do_open(self, http_class: Any, req: urllib.request.Request, **options: Any) -> Any:
-        """Send a request, and return its answer."""
+        """Send a request over HTTPS, and return the answer, whose header must arrive in time."""
         return super().do_open(_limited(http_class), req, **options)
 
 

@@ -200,7 +200,7 @@ def write_links(tree: Tree, program: Path) -> None:
 
 
 def write_script(path: Path, text: str) -> None:
-    """Write an executable script."""
+    """Write a script to the file `path`, which all users may execute."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     os.chmod(path, 0o755)  # noqa: PTH101, S103 - a program that all users may run

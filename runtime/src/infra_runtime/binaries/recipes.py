@@ -170,7 +170,6 @@ def _joined() -> dict[str, Recipe]:
             )
         if wrong := problem(recipe):
             raise ConfigurationError(f"{entry_point.value}: {wrong}")
-        joined[recipe.name] = replace(
-            recipe, is_users=False
-        )  # the licence of this recipe is checked, because it is not from the stack file
+        # The licence of the recipe is checked, because the recipe is not in the stack file.
+        joined[recipe.name] = replace(recipe, is_users=False)
     return joined

@@ -11,8 +11,7 @@
     downloads/NAME/                     artefacts, complete (`HASH-NAME`) or partial (`….part`)
     NAME.lock                           locked while the entries or downloads of a recipe change
 
-If the folder of an entry exists, the entry is complete, because the folder gets its name only after all files
-are written.
+An entry is complete if its folder exists, because the folder gets its name after all files are written.
 """
 
 from __future__ import annotations
@@ -53,8 +52,7 @@ class Installed:
     locked: Locked
     #: program → path relative to `folder`
     programs: Mapping[str, str]
-    #: the names of the methods (of `launch.METHODS`) that can start the programs; empty: the programs are
-    #: started directly
+    #: the methods of `launch.METHODS` that can start the programs; empty: the programs are started directly
     methods: tuple[str, ...] = ()
     #: the version of the C library in the packages; empty without a C library
     glibc: str = ""
@@ -116,16 +114,12 @@ class Installed:
 
     def damage(self) -> list[str]:
         """Return the paths of files that have changed, are missing or were added since the installation."""
-        current_checksums = _checksums(self.folder)
+        current = _checksums(self.folder)
         try:
             then: dict[str, str] = json.loads((self.folder / FILES).read_bytes())
         except (OSError, ValueError):
             return [FILES]
-        return sorted(
-            path
-            for path in then.keys() | current_checksums.keys()
-            if then.get(path) != current_checksums.get(path)
-        )
+        return sorted(path for path in then.keys() | current.keys() if then.get(path) != current.get(path))
 
 
 class Store:
@@ -314,9 +308,7 @@ def _chosen(candidates: Sequence[Installed], project: Path | None) -> list[Insta
     for entries in recipes.values():
         if any(_in_lock(project_lock, entry) for entry in entries):
             locked += [entry for entry in entries if entry.locked == _in_lock(project_lock, entry)][:1]
-        elif (
-            len(entries) == 1
-        ):  # the lock of the kit is not needed here, and reading it would take some milliseconds
+        elif len(entries) == 1:  # the lock of the kit, whose reading takes some milliseconds, is not needed
             other_entries += entries
         else:
             kit = lockfile.read(lockfile.KIT)

@@ -51,7 +51,7 @@ class Limits:
     """The limits for one archive."""
 
     entries: int = 100_000
-    #: unpacked bytes
+    #: the largest number of unpacked bytes
     size: int = 4 << 30
     #: the largest number of unpacked bytes per packed byte; it is checked above `ratio_from` bytes, because
     #: small texts compress well
@@ -172,7 +172,7 @@ class _Tree:
         return parts
 
     def folder(self, entry: str) -> None:
-        """Create a folder."""
+        """Create the folder for an entry of the archive."""
         path = self.path(entry)
         if path is not None:
             path.mkdir(exist_ok=True, mode=0o755)

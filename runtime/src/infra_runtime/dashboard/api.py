@@ -48,7 +48,7 @@ class Api:
         self._dashboard, self._measurements = dashboard, own_metrics
 
     def routes(self) -> list[Route]:
-        """Return the routes."""
+        """Return the routes of the JSON API, each with its handler."""
         return [
             Route("/health", self._health),
             Route("/ready", self._ready),

@@ -33,8 +33,8 @@ class Query:
     grep: str = ""
     #: a correlation id that the line contains
     correlation: str = ""
-    #: `NAME=VALUE`: a field that the message has, or does not have; the names `service`, `level` and `text`
-    #: are the name of the service, the level, and a text that the line contains
+    #: Conditions `NAME=VALUE`: `include` selects lines with this value, `exclude` leaves out lines with this
+    #: value. NAME is a field of the message, or `service`, `level` or `text` (a text that the line contains).
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     #: the first and the last time, each as a time or as a duration before the present time (`15m`)

@@ -28,7 +28,7 @@ class Login:
         self._template = template_of("login.html")
 
     def routes(self) -> list[Route]:
-        """Return the routes."""
+        """Return the routes for logins and login links, each with its handler."""
         return [
             Route("/login", self._page, methods=["GET"]),
             Route("/login", self._log_in, methods=["POST"]),

@@ -63,9 +63,8 @@ class NavigationCounts:
     async def _read(self, stack: Stack, reports: tuple[Path, ...]) -> None:
         previous_counts = self._failed_tests, self._alerts
         self._failed_tests = await asyncio.to_thread(_failed_tests, reports)
-        with contextlib.suppress(
-            InfraError
-        ):  # the supervisor or the telemetry service does not answer at the moment
+        # The supervisor or the telemetry service can be unavailable at the moment.
+        with contextlib.suppress(InfraError):
             self._alerts = await _firing(stack)
         if (self._failed_tests, self._alerts) != previous_counts:
             stack.change()

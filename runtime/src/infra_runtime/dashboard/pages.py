@@ -51,7 +51,7 @@ class Pages:
         self._dashboard, self._rows = dashboard, ServiceRows()
 
     def routes(self) -> list[Route]:
-        """Return the routes."""
+        """Return the routes of the pages and of their streams, each with its handler."""
         return [
             Route("/", self._services),
             Route("/services/{name}", self._service),

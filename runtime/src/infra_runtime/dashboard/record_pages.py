@@ -32,7 +32,7 @@ class RecordPages:
         self._dashboard = dashboard
 
     def routes(self) -> list[Route]:
-        """Return the routes."""
+        """Return the routes for log records, each with its handler."""
         return [
             Route("/records", self._page),
             Route("/stream/records", self._stream),

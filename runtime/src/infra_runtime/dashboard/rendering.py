@@ -48,7 +48,7 @@ def assets() -> str:
 
 
 async def asset(request: Request) -> Response:
-    """Return a static file."""
+    """Return the response with a static file, which browsers can cache."""
     name = request.path_params["name"]
     content = files().get(name)
     if content is None:
@@ -145,7 +145,7 @@ def page_stream(
 
 
 def page(dashboard: Dashboard, request: Request, template: str, **values: Any) -> Response:
-    """Return a page with the navigation."""
+    """Return the response with a page: the rendered template with the navigation."""
     compile_templates()
     session = session_of(request.scope)
     text = template_of(template).render(

@@ -107,9 +107,8 @@ def _check_directory(file: IO[bytes]) -> None:
     offset = tail.rfind(b"PK\5\6")
     if not 0 <= offset <= len(tail) - _END.size:
         raise ArchiveError("the file is not a ZIP file")
-    if tail[max(offset - _LOCATOR, 0) :].startswith(
-        b"PK\6\7"
-    ):  # in a ZIP64 file, other records contain the right numbers
+    # In a ZIP64 file, other records contain the right numbers.
+    if tail[max(offset - _LOCATOR, 0) :].startswith(b"PK\6\7"):
         raise ArchiveError("files in the format ZIP64 are not supported")
     length = _END.unpack_from(tail, offset)[5]
     if length > LARGEST_DIRECTORY:

@@ -54,7 +54,7 @@ class Hit:
 
 @frozen
 class SignalHits:
-    """The hits of one signal."""
+    """The hits in one signal, or the reason why the signal cannot be searched."""
 
     #: one of `SIGNALS`
     signal: str
@@ -165,9 +165,8 @@ async def _traces(dashboard: Dashboard, text: str, count: int) -> list[Hit]:
     else:
         query["text"] = text
     answer = await telemetry.ask(endpoints, "traces", query)
-    if (
-        not answer["items"] and "text" not in query
-    ):  # the text can be another id with the same number of digits, such as a correlation id
+    # The text can be another id with the same number of digits, such as a correlation id.
+    if not answer["items"] and "text" not in query:
         answer = await telemetry.ask(endpoints, "traces", {"limit": query["limit"], "text": text})
     return [
         Hit(

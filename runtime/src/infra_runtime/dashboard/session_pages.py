@@ -115,7 +115,7 @@ class SessionPages:
         self._dashboard = dashboard
 
     def routes(self) -> list[Route]:
-        """Return the routes."""
+        """Return the routes for sessions, tests and failure reports, each with its handler."""
         return [
             Route("/tests", self._tests),
             Route("/tests/{report}", self._test),

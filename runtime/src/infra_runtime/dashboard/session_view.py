@@ -75,7 +75,7 @@ class SessionRow:
 
 @frozen
 class TestRow:
-    """A test of a session."""
+    """A test of a session, as the page shows it."""
 
     __test__ = False  # pytest does not collect the class
 

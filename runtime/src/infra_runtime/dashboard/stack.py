@@ -84,7 +84,7 @@ class SupervisorLink:
         self._lock = threading.Lock()
 
     def status(self) -> Status:
-        """Return the state of the stack."""
+        """Return the state of the stack, with all services."""
         with self._lock:
             if self._client is not None:
                 with contextlib.suppress(InfraError):  # the supervisor may have started again

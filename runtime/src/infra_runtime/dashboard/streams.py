@@ -118,9 +118,8 @@ def parts_stream(
                 }
                 names = [name for name in current_parts if name not in beside]
                 is_reordered = bool(order) and names != [name for name in sent_parts if name not in beside]
-                if (
-                    changed_parts or is_reordered or is_lost
-                ):  # after `lost`, an event without parts is also sent
+                # After `lost`, an event without parts is also sent.
+                if changed_parts or is_reordered or is_lost:
                     reordered = {order: names} if is_reordered else {}
                     yield Event(name="parts", data={"parts": changed_parts, "order": reordered})
                 else:

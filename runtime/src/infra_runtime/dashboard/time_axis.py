@@ -37,7 +37,7 @@ class Mark(NamedTuple):
 
 @frozen
 class Row:
-    """The marks of one service."""
+    """The marks of one service on the time axis."""
 
     service: str
     marks: tuple[Mark, ...]
@@ -45,7 +45,7 @@ class Row:
 
 @frozen
 class Axis:
-    """The time axis of a test."""
+    """The time axis of a test, as the page of a failure report shows it."""
 
     seconds: float
     bars: tuple[Bar, ...]

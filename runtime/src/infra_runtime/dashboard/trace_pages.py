@@ -33,7 +33,7 @@ class TracePages:
         self._dashboard = dashboard
 
     def routes(self) -> list[Route]:
-        """Return the routes."""
+        """Return the routes for traces, each with its handler."""
         return [
             Route("/traces", self._traces),
             Route("/traces/{trace}", self._trace),

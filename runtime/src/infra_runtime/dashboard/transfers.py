@@ -40,7 +40,7 @@ class Transfers:
         self._dashboard = dashboard
 
     def routes(self) -> list[Route]:
-        """Return the routes."""
+        """Return the routes that download, import or remove files, each with its handler."""
         return [
             Route("/api/v1/tests/imports", self._import_reports, methods=["POST"]),
             Route("/api/v1/tests/{report}/archive", self._archive),

@@ -63,7 +63,7 @@ class Request:
 
 @frozen
 class Built:
-    """A built image."""
+    """A built image: its descriptor, its layers, and the variables that it needs."""
 
     name: str
     layout: Layout

@@ -35,7 +35,7 @@ class Container:
 
     @property
     def root(self) -> Path:
-        """The root file system."""
+        """The folder with the root file system of the container."""
         return self.folder / "root"
 
     def writable(self) -> dict[str, Path]:

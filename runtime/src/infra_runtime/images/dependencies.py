@@ -45,11 +45,11 @@ class Installer:
 
     @property
     def name(self) -> str:
-        """The name of the program."""
+        """The name of the program, `uv` or `pip`."""
         return "uv" if self.uv else "pip"
 
     def command(self, file: Path, target: Path, platform: Platform, python: str, *, test: bool) -> list[str]:
-        """Return the command that installs the requirements in a file; if `test` is true, a dry run."""
+        """Return the command that installs the requirements in a file; `test` makes it a dry run."""
         common = ["--require-hashes", "--no-deps", "--target", str(target), "--python-version", python]
         common += ["--only-binary", ":all:", *(["--dry-run"] if test else []), "-r", str(file)]
         processor = _PROCESSORS[platform.architecture]

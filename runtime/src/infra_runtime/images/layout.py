@@ -33,7 +33,7 @@ class HashingFile:
         self._inner, self._hash, self.size = inner, hashlib.sha256(), 0
 
     def write(self, data: bytes) -> int:
-        """Write bytes, and return their number."""
+        """Write bytes to the file and to the hash; return the number of bytes."""
         self._hash.update(data)
         self.size += len(data)
         self._inner.write(data)

@@ -34,7 +34,7 @@ SUPERVISOR = "supervisor"
 
 
 class LogFile:
-    """An open log file with its index."""
+    """An open log file, with the index of its times."""
 
     def __init__(self, folder: Path, service: str, suffix: str = "", index: Index | None = None) -> None:
         """Open the file. Raises `OSError` if it is missing or cannot be read."""
@@ -48,13 +48,13 @@ class LogFile:
         self.index = Index(folder / f"{service}.index{suffix}") if index is None else index
 
     def __enter__(self) -> Self:
-        """Return the open file."""
+        """Return this object, whose file is open."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the file."""
+        """Close the log file."""
         self._file.close()
 
     @property

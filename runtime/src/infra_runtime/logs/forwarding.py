@@ -38,7 +38,7 @@ class NotStoredError(Exception):
 
 @frozen
 class Settings:
-    """The server, the folder with the logs, and the services whose logs are not forwarded."""
+    """The settings of the forwarder: the server, the folder of the logs, and the excluded services."""
 
     url: str
     folder: Path

@@ -137,7 +137,7 @@ class Reader:
         self._newest = information.state.last_seq
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection to the server."""
         try:
             self._run(self._client.close())
         finally:

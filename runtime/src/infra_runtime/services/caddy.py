@@ -38,7 +38,7 @@ class CaddySettings(ProxySettings):
     ports: CaddyPorts = CaddyPorts()
     #: whether Caddy also accepts HTTPS; a local authority in the data directory signs the certificates
     https: bool = False
-    #: seconds for which a request waits for a service that is restarting
+    #: the seconds for which a request waits for a service that is restarting
     patience: Patience = 2.0
     #: further keys of Caddy's JSON; tables are merged
     options: Mapping[str, Any] = {}
@@ -153,7 +153,7 @@ _ERROR = _text("{http.error.status_code} {http.error.status_text}: {http.error.m
 
 
 def _match(route: Route) -> dict[str, Any]:
-    # `/api/*` alone does not match `/api`.
+    # The pattern `/api/*` of Caddy does not match `/api`, so this path is a second pattern.
     prefix = route.path.removesuffix("/*")
     paths = [prefix, route.path] if route.path.endswith("/*") and prefix else [route.path]
     match: dict[str, Any] = {} if route.path == "/*" else {"path": paths}

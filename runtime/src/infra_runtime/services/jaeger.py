@@ -39,7 +39,7 @@ class JaegerSettings(ServiceSettings):
     ports: JaegerPorts = JaegerPorts()
     #: whether traces are stored in files or only in memory
     storage: Literal["badger", "memory"] = "badger"
-    #: the largest number of traces in memory
+    #: the largest number of traces that are stored in memory
     max_traces: int = Field(10_000, ge=1, le=1_000_000)
     #: further keys of the configuration; tables are merged
     options: Mapping[str, Any] = {}

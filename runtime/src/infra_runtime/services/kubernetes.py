@@ -53,7 +53,7 @@ class KubernetesSettings(ServiceSettings):
     durable: bool = True
     #: the number of simulated nodes, each with 64 processors and 256 GiB of memory
     nodes: int = Field(1, ge=1, le=1000)
-    #: the number of persistent volumes, of 1 TiB each
+    #: the number of persistent volumes; each volume has 1 TiB
     volumes: int = Field(20, ge=0, le=1000)
     #: further flags of the API server without the dashes, such as `runtime-config = "api/all=true"`
     options: Mapping[str, str] = {}

@@ -48,7 +48,7 @@ class MongoSettings(ServiceSettings):
     engine: Literal["mongod", "emulated"] = "mongod"
     #: whether mongo-java-server is used if `mongod` is missing
     emulation: bool = False
-    #: the memory for the cache of MongoDB, in megabytes
+    #: the size of the cache of MongoDB, in megabytes
     cache: int = Field(256, ge=256, le=10_000_000)
     #: the database in `url`; in tests, each test has its own database
     database: str = Field("test", max_length=63, pattern=r'^[^/\\. "$*<>:|?\x00]+$')

@@ -37,7 +37,7 @@ class RegistrySettings(ServiceSettings):
 
 
 def registry(settings: RegistrySettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a registry without TLS and without passwords."""
+    """Return the spec of a registry, which uses neither TLS nor passwords."""
     # JSON is also YAML.
     local = json.dumps(_document(settings, "${data}/registry", {"secret": "${secret.http}"}))
     in_container = json.dumps(_document(settings, "/var/lib/registry", {}))

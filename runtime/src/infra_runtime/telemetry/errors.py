@@ -106,8 +106,8 @@ def fingerprint(service: str, exception: str, message: str, stack_trace: str = "
 def grouped(records: Iterable[Span | LogRecord | Point]) -> list[ErrorGroup]:
     """Return the groups of the errors among records.
 
-    If a span fails, its parent spans often fail with the same exception, so equal errors in the spans of a
-    trace count once.
+    If a span fails, its parent spans often fail with the same exception. Therefore, equal errors in the spans
+    of a trace count once.
     """
     groups: dict[str, ErrorGroup] = {}
     traces: set[tuple[str, bytes]] = set()

@@ -52,7 +52,7 @@ _CODES: Mapping[HTTPStatus, Code] = {
 
 
 class Grpc:
-    """The application: unary calls of the three services of OTLP."""
+    """The ASGI application that answers the calls of the three gRPC services of OTLP."""
 
     def __init__(self, reception: Reception) -> None:
         self._reception = reception
@@ -122,7 +122,7 @@ class _Parts:
             raise RefusedError(HTTPStatus.BAD_REQUEST, f"the message is cut off: {length} bytes are missing")
 
     async def remaining(self) -> AsyncIterator[bytes]:
-        """Yield the bytes that have not been read."""
+        """Yield the bytes of the call that have not been read yet."""
         while self._buffer or not self._is_complete:
             if not self._buffer:
                 await self._read()

@@ -1,4 +1,4 @@
-"""The tree of the spans of a trace."""
+"""The levels of the spans in the tree of a trace."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Alerting:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application."""
+        """Run the application; if the request fails, report the failure."""
         if scope["type"] not in REQUESTS:
             await self.app(scope, receive, send)
             return

@@ -41,8 +41,8 @@ MAX_DEPTH = 6
 
 log = structlog.get_logger("infra.web")
 
-#: characters that start a new line, control a terminal or change the direction of the text, and surrogates,
-#: which UTF-8 cannot encode
+#: the characters that are escaped: line breaks, control characters, marks for the direction of text, and
+#: surrogates, which UTF-8 cannot encode
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -183,7 +183,7 @@ class Logger:
         self.app, self._clock = app, clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application."""
+        """Run the application, and log the request at its end."""
         if scope["type"] not in REQUESTS:
             await self.app(scope, receive, send)
             return

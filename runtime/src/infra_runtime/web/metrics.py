@@ -182,7 +182,7 @@ class Measurement:
         self.app, self.metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application."""
+        """Run the application, and count and measure the request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

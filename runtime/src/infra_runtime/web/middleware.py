@@ -38,7 +38,7 @@ class Recovery:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application."""
+        """Run the application; answer an exception with 500."""
         if scope["type"] not in REQUESTS:
             await self.app(scope, receive, send)
             return
@@ -131,7 +131,7 @@ class ErrorHandler:
         self.statuses = {**DEFAULT_STATUSES, **(statuses or {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application."""
+        """Run the application; answer an exception in the table with its problem document."""
         if scope["type"] not in REQUESTS:
             await self.app(scope, receive, send)
             return

@@ -34,7 +34,7 @@ class WebSettings(BaseSettings):
     max_body: int = Field(default=1_000_000, ge=0)
     #: the time limit in seconds for the check of a dependency
     check_timeout: float = Field(default=2.0, gt=0)
-    #: seconds between two alerts about the same kind of failure
+    #: the shortest time in seconds between two alerts about the same kind of failure
     alert_interval: float = Field(default=60.0, ge=0)
 
     log_level: Level = "info"
@@ -58,7 +58,7 @@ class WebSettings(BaseSettings):
     jwt_algorithms: tuple[str, ...] = ("HS256",)
     jwt_issuer: str = "app"
     jwt_audience: str = "app"
-    #: seconds until a token expires
+    #: the seconds after which a token expires
     jwt_access_seconds: int = Field(default=900, gt=0)
     jwt_refresh_seconds: int = Field(default=1_209_600, gt=0)
 

@@ -90,7 +90,10 @@ def repositories() -> list[Repository]:
 
 
 def _index_targets(program: str, *options: str) -> list[tuple[str, str, str, str]]:
-    """Return address, suite, component and origin of the lists of packages; without lists, no origin."""
+    """Return the address, suite, component and origin of each list of packages.
+
+    The origin is `$(ORIGIN)` if apt has not downloaded the list.
+    """
     format_ = "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
     command = [program, "indextargets", *_TARGET_OPTIONS, *options, "--format", format_]
     text = registry_client.run("apt", command, folder=Path("/nonexistent"))
@@ -262,9 +265,8 @@ def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Pr
     try:
         registry_client.run(recipe, command, folder=folder, expected=expected, progress=progress)
     except InstallError as error:
-        if (
-            "404" in error.reason or "File not found" in error.reason
-        ):  # the second message is for an address `file:`
+        # The second message is for an address `file:`.
+        if "404" in error.reason or "File not found" in error.reason:
             raise GoneError(recipe, error.reason, "`infra bin lock` resolves the recipe again.") from error
         raise
 
