@@ -227,7 +227,7 @@ def test_a_unit_that_was_not_removed_is_named(shelves: Suite) -> None:
             "raise RuntimeError('an error in the module')",
             "cannot be loaded: RuntimeError('an error in the module'); update",
         ),
-        ("KIT = {}", "is a dict, not a pytest_infra.ServiceKit"),
+        ("KIT = {}", "has the type dict, but must be a pytest_infra.ServiceKit"),
     ],
     ids=["import", "type"],
 )

@@ -67,6 +67,7 @@ def _loaded(entry_point: EntryPoint) -> ServiceKit:
         ) from error
     if not isinstance(kit, ServiceKit):
         raise KitError(
-            f"{origin} is a {type(kit).__name__}, not a pytest_infra.ServiceKit; correct the entry point"
+            f"{origin} has the type {type(kit).__name__}, but must be a pytest_infra.ServiceKit; correct the "
+            "entry point"
         )
     return kit

@@ -92,7 +92,7 @@ def _read(source: Source, where: str, read_text: Callable[[str, str], Migrations
     if isinstance(source, (str, os.PathLike)):
         return read_text(str(os.fspath(source)), where)
     raise ConfigurationError(
-        f"{source!r} is a {type(source).__name__}, not migrations",
+        f"{source!r} ({type(source).__name__}) is not a source of migrations",
         where=where,
         hint="A source is a path, `MODULE:FUNCTION`, a function, a `Migrations`, or a list of them.",
     )

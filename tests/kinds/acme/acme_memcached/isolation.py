@@ -36,7 +36,7 @@ class Prefixes:
         self._slots.release(int(unit.id.rpartition("-")[2]), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
-        """Return an empty list; there is no connection to close."""
+        """Return an empty list, because no connection must be closed."""
         return []
 
     def _unit(self, number: int, label: str = "") -> Unit:

@@ -175,7 +175,7 @@ def test_a_migration_that_ends_the_program_is_an_error(databases: Made, server: 
     [
         ("missing.sql", "neither a SQL file nor a folder"),
         ("missing", "neither a SQL file nor a folder"),
-        (3, "3 is a int, not migrations"),
+        (3, r"3 \(int\) is not a source of migrations"),
     ],
 )
 def test_a_value_that_describes_no_migrations_is_an_error(

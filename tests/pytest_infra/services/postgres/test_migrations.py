@@ -236,7 +236,7 @@ def test_an_invalid_source_of_a_list_is_named_with_its_index(sql: Path) -> None:
 
     assert str(missing.value).startswith(f"{WHERE}[1][1]: 'nowhere.sql' is neither")
     assert str(sql.parent / "nowhere.sql") in str(missing.value)
-    assert str(wrong.value) == f"{WHERE}[1]: {{'a': 1}} is a dict, not migrations"
+    assert str(wrong.value) == f"{WHERE}[1]: {{'a': 1}} (dict) is not a source of migrations"
 
 
 def test_a_folder_without_sql_files_is_an_error(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ class MemcachedConnection(LineConnection):
         return sorted(keys)
 
     def item(self, key: bytes) -> Item | None:
-        """Return an item, without changing its age; None if it no longer exists."""
+        """Return an item, without changing when it expires; None if it no longer exists."""
         self.send(b"mg %b s f t v q\r\nmn\r\n" % key)
         line = self.line()
         if line == b"MN":
