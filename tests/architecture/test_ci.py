@@ -32,6 +32,9 @@ TOX.read(ROOT / "tox.ini", encoding="utf-8")
 
 UP = "python -m pip install '.[all]' && infra runtime up"
 TEST = "python -m pip install tox && tox"
+NO_CHROMIUM = (
+    "CI: apt cannot install chromium-headless-shell; without Chromium, the browser tests will fail\n"
+)
 
 
 def test_the_readme_has_the_two_commands() -> None:
@@ -89,7 +92,7 @@ def test_tox_skips_missing_interpreters() -> None:
     ("user", "present", "status", "requests", "output"),
     [
         (0, False, 0, ["update", "install"], ""),
-        (0, False, 100, ["update"], "CI: apt cannot install Chromium; the browser tests will fail\n"),
+        (0, False, 100, ["update"], NO_CHROMIUM),
         (0, True, 0, [], ""),
         (1000, False, 0, [], ""),
     ],
@@ -105,7 +108,7 @@ def test_ci_installs_chromium_if_it_is_missing_and_apt_may_install_it(
         "apt-get": f'echo "$*" >> {tmp_path}/requests; exit {status}',
         "id": f"echo {user}",
         "timeout": 'shift; "$@"',
-        **({"chromium": "true"} if present else {}),
+        **({"chromium-headless-shell": "true"} if present else {}),
     }
     for name, script in scripts.items():
         (programs / name).write_text(f"#!/bin/sh\n{script}\n", encoding="ascii")
@@ -122,7 +125,7 @@ def test_ci_installs_chromium_if_it_is_missing_and_apt_may_install_it(
     request_log = tmp_path / "requests"
     lines = request_log.read_text(encoding="ascii").splitlines() if request_log.exists() else []
     assert [line.split()[1] for line in lines] == requests
-    assert all("chromium" in line.split() for line in lines if "install" in line)
+    assert all("chromium-headless-shell" in line.split() for line in lines if "install" in line)
     assert result.stdout == output
 
 

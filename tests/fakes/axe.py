@@ -36,7 +36,8 @@ _VISIBLE = """() => {
   document.adoptedStyleSheets.push(sheet);
 }"""
 _RUN = """async (rules) => {
-  const { violations } = await axe.run(document, { runOnly: rules, resultTypes: ["violations"] });
+  const options = { runOnly: rules, resultTypes: ["violations"], preload: false };
+  const { violations } = await axe.run(document, options);
   return violations.flatMap(({ id, nodes }) => nodes.map(({ target, html, any, all, none }) =>
     `${id}: ${target}: ${html.slice(0, 150)}: ${[...any, ...all, ...none].map(({ message }) => message)}`));
 }"""

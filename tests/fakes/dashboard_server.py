@@ -12,12 +12,11 @@ import uvicorn
 
 from fakes.dashboard import Site
 from infra_runtime.dashboard.application import application
-from infra_runtime.dashboard.sessions import Role
 
 
 @contextmanager
-def serving(site: Site, role: Role = Role.ADMIN) -> Iterator[tuple[str, str]]:
-    """Serve a dashboard in a thread; yield its address, and the address of a login link."""
+def serving(site: Site) -> Iterator[tuple[str, str]]:
+    """Serve a dashboard in a thread; yield its address, and the value of the cookie of a session."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         started = threading.Event()
@@ -39,9 +38,8 @@ def serving(site: Site, role: Role = Role.ADMIN) -> Iterator[tuple[str, str]]:
         thread = threading.Thread(target=asyncio.run, args=(main(),))
         thread.start()
         assert started.wait(60)
-        url = f"http://dashboard.localhost:{port}"
         try:
-            yield url, f"{url}/login#{site.sessions.issue(role)}"
+            yield f"http://dashboard.localhost:{port}", site.cookie()
         finally:
             loops[0].call_soon_threadsafe(ends[0].set)
             thread.join(60)

@@ -25,8 +25,8 @@ TEXT = (
 SCRIPT = "javascript:alert(document.domain)"
 #: fields of telemetry whose values are ids or words of a fixed list
 _FIXED = frozenset({"trace", "span", "id", "parent", "status", "type", "kind", "level", "fingerprint"})
-#: bytes of the longest line
-LONG = 10 << 20
+#: bytes of a line that the pages cut
+LONG = 64 << 10
 
 
 def replaced(value: Any, name: str = "") -> Any:

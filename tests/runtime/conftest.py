@@ -15,7 +15,9 @@ import pytest
 from fakes.distribution import ACME, Distribution
 from fakes.project import Project, empty_project
 from fakes.stacks import SERVER, alive, resolved, until
+from fakes.telemetry import Answers
 from infra_runtime import catalogue
+from infra_runtime.dashboard import telemetry
 from infra_runtime.engines.local.client import raise_failures
 from infra_runtime.engines.local.engine import LocalEngine, attach
 from infra_runtime.engines.local.stack import Stack
@@ -70,6 +72,14 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     yield child
     child.kill()
     child.wait()
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
+    """The answers of a telemetry service without a process, which the dashboard of the test asks."""
+    answers = Answers()
+    monkeypatch.setattr(telemetry, "_ask", answers.ask)
+    return answers
 
 
 @pytest.fixture

@@ -76,11 +76,13 @@ class Connections:
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the request of a connection, and close the connection."""
-        with contextlib.suppress(ConnectionError):
-            if response := await self._response(reader):
-                writer.write(response)
-                await writer.drain()
-        writer.close()
+        try:
+            with contextlib.suppress(ConnectionError):
+                if response := await self._response(reader):
+                    writer.write(response)
+                    await writer.drain()
+        finally:
+            writer.close()
 
     async def _response(self, reader: asyncio.StreamReader) -> bytes | None:
         """Return the response to the request of a connection; None if the client closes the connection."""

@@ -1,4 +1,4 @@
-"""Each page with the data of a shop, and with 100 services that have long names and no other data.
+"""Each page with the data of a shop, and with 40 services that have long names and no other data.
 
 The pages are not too wide, and follow the accessibility guidelines. The variable INFRA_SCREENSHOTS is a
 folder in which their screenshots are written; some of them are the pictures of the documentation.
@@ -19,7 +19,7 @@ pytest.importorskip("playwright", reason="the browser tests need Playwright")
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from fakes.axe import script, violations
-from fakes.chromium import NEEDED, PATIENCE, log_in
+from fakes.chromium import NEEDED, PATIENCE, tab
 from fakes.dashboard import Site, service
 from fakes.dashboard_server import serving
 from fakes.shop import LONG, TRACE, Shop, crowd
@@ -119,8 +119,8 @@ def problems(page: Page, url: str, pages: dict[str, tuple[str, str]], prefix: st
 def test_the_pages_of_a_shop_fit_and_follow_the_accessibility_guidelines(
     context: BrowserContext, tmp_path: Path, answers: Answers
 ) -> None:
-    with serving(Shop(tmp_path, answers)) as (url, link):
-        results = problems(log_in(context, link), url, PAGES | OTHERS, "")
+    with serving(Shop(tmp_path, answers)) as (url, cookie):
+        results = problems(tab(context, url, cookie), url, PAGES | OTHERS, "")
 
     assert results == {}
 
@@ -128,8 +128,8 @@ def test_the_pages_of_a_shop_fit_and_follow_the_accessibility_guidelines(
 def test_many_services_with_long_names_and_empty_pages_follow_the_accessibility_guidelines(
     context: BrowserContext, tmp_path: Path
 ) -> None:
-    with serving(crowd(tmp_path)) as (url, link):
-        results = problems(log_in(context, link), url, CROWDED | OTHERS, "many-")
+    with serving(crowd(tmp_path)) as (url, cookie):
+        results = problems(tab(context, url, cookie), url, CROWDED | OTHERS, "many-")
 
     assert results == {}
 
@@ -137,8 +137,9 @@ def test_many_services_with_long_names_and_empty_pages_follow_the_accessibility_
 def test_every_page_is_opened_with_its_keys(
     context: BrowserContext, tmp_path: Path, answers: Answers
 ) -> None:
-    with serving(Shop(tmp_path, answers)) as (url, link):
-        page = log_in(context, link)
+    with serving(Shop(tmp_path, answers)) as (url, cookie):
+        page = tab(context, url, cookie)
+        page.goto(url)
         for path, title, key in NAVIGATION:
             # The scripts of a page have run when its theme has a name.
             expect(page.locator("[data-theme-word]")).to_have_text("Theme: system", timeout=PATIENCE)
@@ -154,8 +155,8 @@ def test_every_page_is_opened_with_its_keys(
 def test_a_narrow_screen_shows_the_filters_after_a_click(
     context: BrowserContext, tmp_path: Path, answers: Answers
 ) -> None:
-    with serving(Shop(tmp_path, answers)) as (url, link):
-        page = log_in(context, link)
+    with serving(Shop(tmp_path, answers)) as (url, cookie):
+        page = tab(context, url, cookie)
         page.goto(f"{url}/logs?level=error")
         level, filters = page.get_by_label("Level"), page.get_by_role("button", name="Filters (1)")
         expect(filters).to_be_visible(timeout=PATIENCE)
@@ -176,8 +177,8 @@ def test_an_empty_page_shows_the_first_service(
     context: BrowserContext, tmp_path: Path, path: str, element: str
 ) -> None:
     site = Site(tmp_path)
-    with serving(site) as (url, link):
-        page = log_in(context, link)
+    with serving(site) as (url, cookie):
+        page = tab(context, url, cookie)
         page.goto(f"{url}{path}")
         empty = page.get_by_text("The stack has no services yet")
         expect(empty).to_be_visible(timeout=PATIENCE)

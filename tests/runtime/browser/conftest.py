@@ -1,4 +1,4 @@
-"""A telemetry service without a process, and a browser."""
+"""One browser for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -7,25 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fakes.chromium import chromium
-from fakes.telemetry import Answers
-from infra_runtime.dashboard import telemetry
+from fakes.chromium import ARGUMENTS, chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-#: all tabs share one process that draws their pages, because a new process for each tab is slow
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--renderer-process-limit=1")
 
-
-@pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
-    answers = Answers()
-    monkeypatch.setattr(telemetry, "_ask", answers.ask)
-    return answers
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium. While it runs, the thread of the tests has an event loop, so `asyncio.run` fails in it."""
     from playwright.sync_api import sync_playwright

@@ -17,7 +17,7 @@ pytest.importorskip("playwright", reason="the browser tests need Playwright")
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from fakes.chromium import NEEDED, PATIENCE, log_in
+from fakes.chromium import NEEDED, PATIENCE, tab
 from fakes.dashboard import Site, service
 from fakes.dashboard_data import TRACE as REPORT_TRACE
 from fakes.dashboard_data import write_report
@@ -75,8 +75,8 @@ def counted_streams(context: BrowserContext, folder: Path, path: str) -> Iterato
     site = Site(folder, service("db"))
     site.log("db", "INFO first\n")
     context.add_init_script(COUNTED)
-    with serving(site) as (url, link):
-        page = log_in(context, link)
+    with serving(site) as (url, cookie):
+        page = tab(context, url, cookie)
         page.goto(f"{url}{path}")
         yield site, page, page.locator("#log .line .text")
 
@@ -121,8 +121,8 @@ def test_the_starts_of_the_stack_are_shown_between_the_lines_and_a_run_is_select
     journal.write("up")
     site.log("db", "one\ntwo\n")
     Path(site.paths.logs, "db.index").write_text("1780000010 4\n1780000110 8\n", encoding="ascii")
-    with serving(site) as (url, link):
-        page = log_in(context, link)
+    with serving(site) as (url, cookie):
+        page = tab(context, url, cookie)
         rows = page.locator("#log .line")
         for path in ("/services/db", "/logs"):
             page.goto(f"{url}{path}")
@@ -140,8 +140,8 @@ def test_a_lost_connection_is_shown_on_every_live_page_until_it_is_back(
 ) -> None:
     site = Site(tmp_path, service("db"))
     site.log("db", "INFO first\n")
-    with serving(site) as (url, link):
-        page = log_in(context, link)
+    with serving(site) as (url, cookie):
+        page = tab(context, url, cookie)
         for path in ("/", "/logs", "/services/db"):
             page.goto(f"{url}{path}")
             shown = page.locator("[data-connection]")
@@ -159,8 +159,8 @@ def test_a_page_whose_session_has_ended_names_the_command_for_a_link(
 ) -> None:
     site = Site(tmp_path, service("db"))
     site.log("db", "INFO first\n")
-    with serving(site) as (url, link):
-        page = log_in(context, link)
+    with serving(site) as (url, cookie):
+        page = tab(context, url, cookie)
         page.goto(f"{url}/logs")
         expect(page.locator("#log .line")).to_have_count(1, timeout=PATIENCE)
         set_hidden(page, on=True)
@@ -176,8 +176,8 @@ def test_a_link_to_an_older_line_shows_the_lines_before_it(context: BrowserConte
     wanted = json.dumps({"time": time.time(), "level": "info", "message": "wanted"})
     site.log("db", f"{wanted}\n")
     context.grant_permissions(["clipboard-read", "clipboard-write"])
-    with serving(site) as (url, link):
-        page = log_in(context, link)
+    with serving(site) as (url, cookie):
+        page = tab(context, url, cookie)
         page.goto(f"{url}/logs")
         line = page.locator("#log .line", has_text="wanted")
         line.click()
@@ -199,8 +199,8 @@ def test_an_imported_report_is_removed_after_a_confirmation(context: BrowserCont
     for name in ("imported-a", "imported-b"):
         write_report(Path(site.paths.data), name, trace=REPORT_TRACE)
     write_report(Path(site.paths.data), "own")
-    with serving(site) as (url, link):
-        page = log_in(context, link)
+    with serving(site) as (url, cookie):
+        page = tab(context, url, cookie)
         page.goto(f"{url}/tests")
         rows, dialog = page.locator("#tests tr"), page.locator("#confirm")
         expect(rows).to_have_count(3, timeout=PATIENCE)
@@ -248,8 +248,8 @@ def test_no_hostile_text_does_harm_on_any_page(
             line.click()
         harms.extend(f"{page.url}: {harm}" for harm in [*page.evaluate(HARM), *broken_title(page)])
 
-    with serving(site) as (url, link):
-        page = log_in(context, link)
+    with serving(site) as (url, cookie):
+        page = tab(context, url, cookie)
         page.on("dialog", lambda dialog: harms.append(dialog.message) or dialog.dismiss())
         page.on("pageerror", lambda error: harms.append(str(error)))
         page.on("console", lambda message: harms.append(message.text) if is_complaint(message) else None)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,15 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from fakes.chromium import NEEDED, chromium
+pytest.importorskip("playwright", reason="the browser tests need Playwright")
+
+from playwright.sync_api import Browser, Page, expect
+
+from fakes.chromium import NEEDED, PATIENCE
 from fakes.stacks import until
 from infra_runtime.inbox.api import Api
 from infra_runtime.inbox.requests import LIMIT, Request, Response
 from infra_runtime.inbox.server import Connections
 from infra_runtime.inbox.store import Store
 
-#: milliseconds for a condition on a busy machine
-PATIENCE = 60_000
 #: ways in which HTML can execute code or load something; each would request a path with `executed`
 ACTIVE = """
 <h2>Your order</h2>
@@ -62,57 +62,48 @@ class Recording(Api):
         return await super().answer(request)
 
 
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.set_default_timeout(PATIENCE)
+    yield page
+    page.close()
+
+
 @contextmanager
 def inbox(folder: Path, *messages: EmailMessage) -> Iterator[tuple[Recording, str]]:
-    """Serve messages; yield the answers and the address of the page."""
+    """Serve messages in a thread; yield the answers and the address of the page."""
     store = Store(folder / "messages", max_messages=10, max_bytes=10_000_000)
-    api, loop = Recording(store), asyncio.new_event_loop()
+    api, loop, end, ports = Recording(store), asyncio.new_event_loop(), asyncio.Event(), list[int]()
+    started = threading.Event()
 
-    async def serve() -> asyncio.Server:
+    async def serve() -> None:
         store.load()
         for message in messages:
             added = await store.add(
                 bytes(message), sender="shop@example.test", recipients=["ann@example.test"]
             )
             api.numbers.append(added.id)
-        return await asyncio.start_server(Connections(api).handle, "127.0.0.1", 0, limit=LIMIT)
-
-    async def end() -> None:
+        server = await asyncio.start_server(Connections(api).handle, "127.0.0.1", 0, limit=LIMIT)
+        ports.append(server.sockets[0].getsockname()[1])
+        started.set()
+        await end.wait()
         server.close()
-        await server.wait_closed()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         await loop.shutdown_default_executor()
 
-    server = loop.run_until_complete(serve())
-    thread = threading.Thread(target=loop.run_forever)
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
+    assert started.wait(60)
     try:
-        yield api, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        yield api, f"http://127.0.0.1:{ports[0]}/"
     finally:
-        loop.call_soon_threadsafe(loop.stop)
+        loop.call_soon_threadsafe(end.set)
         thread.join()
-        loop.run_until_complete(end())
         loop.close()
-
-
-def browser(folder: Path, address: str) -> str:
-    """Open a page in Chromium, and return its elements."""
-    options = ("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
-    result = subprocess.run(
-        [
-            *(chromium(), "--headless", "--no-sandbox", "--disable-component-update", *options),
-            *(f"--user-data-dir={folder}/browser", "--virtual-time-budget=300", "--dump-dom", address),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return result.stdout
 
 
 def mail(subject: str, text: str, html: str = "") -> EmailMessage:
@@ -124,85 +115,84 @@ def mail(subject: str, text: str, html: str = "") -> EmailMessage:
     return message
 
 
-def shown(page: str) -> set[str]:
-    """Return the views of a message that the page does not hide."""
-    views = {name: re.search(rf'<\w+ id="{name}"[^>]*>', page) for name in ("html", "text", "headers")}
-    return {name for name, tag in views.items() if tag and " hidden" not in tag[0]}
-
-
-def test_the_page_shows_the_newest_message_first_and_then_waits(tmp_path: Path) -> None:
+def test_the_page_shows_the_newest_message_first_and_then_waits(page: Page, tmp_path: Path) -> None:
     with inbox(tmp_path, mail("first", "1"), mail("<b>second</b>", "2")) as (api, address):
-        page = browser(tmp_path, address)
+        waits = f"/api/messages?after={api.numbers[1]}&wait=50"
+        page.goto(address)
 
-    assert {path for path in api.requests if path.startswith("/api")} == {
-        "/api/messages",
-        f"/api/messages?after={api.numbers[1]}&wait=50",
-    }
-    assert "2 of 2 messages" in page
-    assert 0 < page.index("&lt;b&gt;second&lt;/b&gt;") < page.index("<b>first</b>")
-    assert "Select a message." in page
+        expect(page.locator("#list b")).to_have_text(["<b>second</b>", "first"], timeout=PATIENCE)
+        expect(page.get_by_text("2 of 2 messages")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("Select a message.")).to_be_visible(timeout=PATIENCE)
+        until(lambda: api.requests.count(waits) > 1)
+
+    assert {path for path in api.requests if path.startswith("/api")} == {"/api/messages", waits}
 
 
-@pytest.mark.parametrize("width", [390, 1280])
 def test_each_view_of_a_message_fits_the_window_and_its_html_is_never_executed(
-    tmp_path: Path, width: int
+    page: Page, tmp_path: Path
 ) -> None:
-    playwright = pytest.importorskip("playwright.sync_api", reason="the browser is controlled by Playwright")
     message = mail("Order 17, " + "with a long subject, " * 10, "Your order 17", ACTIVE)
     message.add_attachment(b"a,b\n", maintype="text", subtype="csv", filename="order.csv")
-    with inbox(tmp_path, message) as (api, address), playwright.sync_playwright() as control:
-        opened = control.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
-        page = opened.new_page(viewport={"width": width, "height": 800})
-        page.set_default_timeout(PATIENCE)
+    with inbox(tmp_path, message) as (api, address):
         page.goto(address)
 
         page.get_by_text("Order 17, with").first.click()
         page.frame_locator("#html").get_by_text("Your order").wait_for()
-        html = page.evaluate("document.documentElement.scrollWidth")
+        too_wide = {"html": excess(page)}
         page.get_by_role("button", name="Text", exact=True).click()
         page.locator("#text", has_text="Your order 17").wait_for()
         page.get_by_role("button", name="Headers").click()
         page.get_by_role("cell", name="ann@example.test").wait_for()
-        headers = page.evaluate("document.documentElement.scrollWidth")
+        too_wide["headers"] = excess(page)
         links = {link.get_attribute("href") for link in page.locator("#links a").all()}
-        if folder := os.environ.get("INFRA_SCREENSHOTS"):
-            page.get_by_role("button", name="HTML").click()
-            page.screenshot(path=f"{folder}/inbox-{width}.png", full_page=True)
-        opened.close()
 
-    assert max(html, headers) <= width
+    assert too_wide == {"html": {}, "headers": {}}
     assert links == {"https://shop.test/orders/17"}
     assert [path for path in api.requests if "executed" in path] == []
 
 
-def test_a_row_keeps_the_focus_when_the_list_is_loaded_again(tmp_path: Path) -> None:
+def excess(page: Page) -> dict[int, int]:
+    """Return the widths of the window in which the page is too wide → the width of the page."""
+    widths = {}
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        widths[width] = page.evaluate("document.documentElement.scrollWidth")
+        if folder := os.environ.get("INFRA_SCREENSHOTS"):
+            page.screenshot(path=f"{folder}/inbox-{width}.png", full_page=True)
+    return {width: shown for width, shown in widths.items() if shown > width}
+
+
+def test_a_row_keeps_the_focus_when_the_list_is_loaded_again(page: Page, tmp_path: Path) -> None:
     """Otherwise a click is lost, too, if the list is loaded between its press and its release."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="the browser is controlled by Playwright")
-    with inbox(tmp_path, mail("Report", "text")) as (api, address), playwright.sync_playwright() as control:
-        opened = control.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
-        page = opened.new_page()
-        page.set_default_timeout(PATIENCE)
+    with inbox(tmp_path, mail("Report", "text")) as (api, address):
         page.goto(address)
         page.get_by_role("button", name="Report").focus()
         loaded = api.requests.count("/api/messages")
         until(lambda: api.requests.count("/api/messages") > loaded + 1)
 
         focused = page.evaluate("document.activeElement.dataset.id")
-        opened.close()
 
     assert focused == str(api.numbers[0])
 
 
-def test_a_message_without_html_is_shown_as_text_with_its_attachments(tmp_path: Path) -> None:
-    message = mail("Report", "<script>fetch('/executed')</script>\nsee https://shop.test/report")
+def test_a_message_without_html_is_shown_as_text_with_its_attachments(page: Page, tmp_path: Path) -> None:
+    text = "<script>fetch('/executed')</script>\nsee https://shop.test/report"
+    message = mail("Report", text)
     message.add_attachment(b"a,b\n", maintype="text", subtype="csv", filename="<i>.csv")
     with inbox(tmp_path, message) as (api, address):
-        page = browser(tmp_path, f"{address}#{api.numbers[0]}")
+        page.goto(f"{address}#{api.numbers[0]}")
 
-    assert shown(page) == {"text"}
-    assert "&lt;script&gt;fetch('/executed')&lt;/script&gt;" in page
-    assert (
-        f'<a href="/api/messages/{api.numbers[0]}/attachments/0">&lt;i&gt;.csv</a> text/csv, 4 bytes' in page
-    )
-    assert '<a href="https://shop.test/report"' in page
+        expect(page.locator("#text")).to_have_text(text, timeout=PATIENCE)
+        expect(page.locator("#text")).to_be_visible(timeout=PATIENCE)
+        for view in ("#html", "#headers"):
+            expect(page.locator(view)).to_be_hidden(timeout=PATIENCE)
+        attachment = page.locator("#attachments")
+        expect(attachment).to_have_text("<i>.csv text/csv, 4 bytes", timeout=PATIENCE)
+        expect(attachment.get_by_role("link")).to_have_attribute(
+            "href", f"/api/messages/{api.numbers[0]}/attachments/0", timeout=PATIENCE
+        )
+        expect(page.locator("#links a")).to_have_attribute(
+            "href", "https://shop.test/report", timeout=PATIENCE
+        )
+
     assert [path for path in api.requests if "executed" in path] == []
