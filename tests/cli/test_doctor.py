@@ -20,12 +20,17 @@ def states(infra: CommandLine, *arguments: str, **environ: str) -> dict[str, tup
     return {finding["topic"]: (finding["state"], finding["text"]) for finding in findings}
 
 
-def test_a_machine_that_can_run_the_stack_is_fine(shop: CommandLine) -> None:
+def test_a_machine_that_can_run_the_stack_is_fine_and_the_findings_are_aligned(shop: CommandLine) -> None:
     answer = shop("dev", "doctor")
+    topics = [finding["topic"] for finding in shop("dev", "doctor", "--json").json]
+    lines = [line for line in answer.out.splitlines() if line[0] in "✓·✗"]
+    texts = [line.partition(topic)[2].lstrip() for line, topic in zip(lines, topics, strict=True)]
 
     assert answer.code == 0
     assert "✓ stack file" in answer.out
     assert "db, api, worker" in answer.out
+    assert all(texts)
+    assert len({len(line) - len(text) for line, text in zip(lines, texts, strict=True)}) == 1
 
 
 def test_a_missing_program_of_the_stack_is_wrong(infra: CommandLine) -> None:
@@ -41,23 +46,25 @@ def test_a_port_that_a_foreign_process_uses_is_wrong(infra: CommandLine) -> None
     with socket.create_server(("127.0.0.1", 0)) as foreign:
         port = foreign.getsockname()[1]
         infra.write(stack_file(service("web", ports=f"{{ main = {port} }}"), ["web"]))
-        answer = infra("dev", "doctor", "--env", "development")
-        state, text = states(infra, "--env", "development")[f"port {port}"]
+        answer = infra("dev", "doctor", "--json", "--env", "development")
 
+    (finding,) = (finding for finding in answer.json if finding["topic"] == f"port {port}")
     assert answer.code == 1
-    assert state == "wrong"
-    assert f"pid {os.getpid()}" in text
+    assert finding["state"] == "wrong"
+    assert f"pid {os.getpid()}" in finding["text"]
 
 
-def test_a_port_that_the_running_stack_holds_is_fine(infra: CommandLine) -> None:
+def test_a_running_stack_and_its_ports_are_fine_and_its_data_are_not_in_ram(infra: CommandLine) -> None:
+    """Only the data of the environment `test` can be in RAM."""
     port = free_port()
     infra.write(stack_file(service("web", ports=f"{{ main = {port} }}"), ["web"]))
     infra("runtime", "up", "--detach", "--env", "development")
 
-    assert states(infra, "--env", "development")[f"port {port}"] == (
-        "fine",
-        "used by web (main) of the running stack",
-    )
+    findings = states(infra, "--env", "development")
+
+    assert findings["stack"] == ("fine", f"running in {infra.root}/.data: 1 of 1 services are ready")
+    assert findings[f"port {port}"] == ("fine", "used by web (main) of the running stack")
+    assert "data in RAM" not in findings
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs /proc")
@@ -90,15 +97,6 @@ def test_a_port_that_a_service_does_not_declare_is_a_finding(infra: CommandLine)
     assert len([topic for topic in states_by_topic if topic.startswith("web: port")]) == 2
 
 
-def test_findings_are_aligned(shop: CommandLine) -> None:
-    topics = [finding["topic"] for finding in shop("dev", "doctor", "--json").json]
-    lines = [line for line in shop("dev", "doctor").out.splitlines() if line[0] in "✓·✗"]
-    texts = [line.partition(topic)[2].lstrip() for line, topic in zip(lines, topics, strict=True)]
-
-    assert all(texts)
-    assert len({len(line) - len(text) for line, text in zip(lines, texts, strict=True)}) == 1
-
-
 def test_an_invalid_stack_file_is_wrong_and_the_other_checks_run(
     infra: CommandLine,
 ) -> None:
@@ -116,10 +114,6 @@ def test_a_misspelled_variable_is_a_note(shop: CommandLine) -> None:
 
     assert state == "note"
     assert text == f"{shop.root}/.env: INFRA_PROFLE is not used; did you mean INFRA_PROFILE?"
-
-
-def test_a_running_stack_is_fine(open_shop: CommandLine) -> None:
-    assert states(open_shop)["stack"] == ("fine", f"running in {open_shop.data}: 3 of 3 services are ready")
 
 
 def test_a_runtime_folder_that_is_too_long_for_sockets_is_wrong(shop: CommandLine, tmp_path: Path) -> None:
@@ -145,9 +139,3 @@ def test_the_location_of_a_tests_data_is_a_finding_with_its_reason(infra: Comman
     else:
         assert state == "fine"
         assert text.startswith(f"yes, in {memory.TMPFS}; ")
-
-
-def test_the_data_of_other_environments_are_never_in_ram(infra: CommandLine) -> None:
-    infra.write(stack_file(service("web"), ["web"]))
-
-    assert "data in RAM" not in states(infra, "--env", "development")
