@@ -6,6 +6,7 @@ Source: Maven documentation, "Apache Maven Dependency Plugin", goal `copy-depend
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 import shutil
 import xml.etree.ElementTree as ET
@@ -22,6 +23,8 @@ from infra_runtime.errors import InstallError
 NAME = "maven"
 #: the folder of the jars in an unpacked entry
 JARS = "lib"
+#: options for Java: Maven runs for some seconds, so compiling less halves its processor time
+_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 #: the folder with the compiled classes of the kit and their sources
 _CLASSES = Path(__file__).parent.parent / "java"
 
@@ -94,7 +97,8 @@ def _copy(
         *(program, "--batch-mode", "--quiet", "--no-transfer-progress", f"--file={work / 'pom.xml'}"),
         *("dependency:copy-dependencies", f"-DoutputDirectory={work / 'jars'}", *options),
     ]
-    registry_client.run(recipe, command, folder=work, expected=expected, progress=progress)
+    env = {"MAVEN_OPTS": os.environ.get("MAVEN_OPTS", _OPTIONS)}
+    registry_client.run(recipe, command, folder=work, expected=expected, progress=progress, env=env)
     return sorted((work / "jars").rglob("*.jar"))
 
 
