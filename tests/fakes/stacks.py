@@ -79,11 +79,16 @@ def alive(data: Path) -> list[int]:
 
 
 def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait until a condition is true because of another process; only for tests with real processes."""
+    """Wait until a condition is true because of another process; only for tests with real processes.
+
+    The pause is at least four times the processor time of the condition: some conditions read all of /proc.
+    """
     deadline = time.monotonic() + seconds
+    began = time.process_time()
     while not condition():
         assert time.monotonic() < deadline, "the condition was not fulfilled in time"
-        time.sleep(0.005)
+        time.sleep(max(0.005, 4 * (time.process_time() - began)))
+        began = time.process_time()
 
 
 def kill(pid: int) -> None:
