@@ -10,6 +10,7 @@ import contextlib
 import functools
 import gc
 import importlib
+import inspect
 import logging
 import os
 import pkgutil
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 import pytest
+import xdist.plugin
 
 from fakes import xdist_workers
 from infra_cli.main import run as run_infra
@@ -70,6 +72,7 @@ def _run_pytest(arguments: list[str]) -> object:
     """Run pytest; if it starts workers of pytest-xdist, the workers are forks, too."""
     if not any(argument.startswith(("-n", "--tx")) for argument in arguments):
         return pytest.main(arguments)
+    xdist.plugin._sys_path[:] = sys.path  # the workers use the path that existed when xdist was imported
     with xdist_workers.forked(exit_after):
         return pytest.main(arguments)
 
@@ -99,6 +102,50 @@ class Result:
     seconds: float
 
 
+class Running:
+    """A program that runs in a fork of this process, with some methods of `subprocess.Popen`."""
+
+    def __init__(
+        self,
+        program: Program,
+        folder: Path,
+        streams: tuple[IO[bytes], IO[bytes], IO[bytes]],
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start the program in a folder; `streams` are standard input, output and error."""
+        _import_all()
+        self._status: int | None = None
+        with warnings.catch_warnings():
+            # Python 3.12 warns if the process has threads: the worker of xdist has several.
+            warnings.simplefilter("ignore")
+            self.pid = os.fork()
+        if self.pid == 0:
+            _run(program, folder, os.environ if environ is None else environ, streams)
+
+    def poll(self) -> int | None:
+        """Return the exit code if the program has exited."""
+        if self._status is None and (ended := os.waitpid(self.pid, os.WNOHANG)) != (0, 0):
+            self._status = os.waitstatus_to_exitcode(ended[1])
+        return self._status
+
+    def wait(self, timeout: float = 300.0) -> int:
+        """Wait until the program exits, and return its exit code; after the timeout, the test fails."""
+        deadline = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            assert time.monotonic() < deadline, f"the program did not exit within {timeout:g} s"
+            time.sleep(0.005)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the program if it has not exited."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill the program if it has not exited."""
+        self.send_signal(signal.SIGKILL)
+
+
 def run(
     program: Program,
     folder: Path,
@@ -113,22 +160,20 @@ def run(
     `stdin` is the standard input. With `merge`, standard error is written to standard output.
     """
     start_time = time.monotonic()
-    _import_all()
     with (
-        tempfile.TemporaryFile() as variables,
+        tempfile.TemporaryFile() as standard_input,
         tempfile.TemporaryFile() as out,
         tempfile.TemporaryFile() as err,
     ):
-        variables.write(stdin.encode())
-        variables.seek(0)
-        with warnings.catch_warnings():
-            # Python 3.12 warns about a fork if the process has several threads, as a worker of xdist has.
-            warnings.simplefilter("ignore")
-            pid = os.fork()
-        if pid == 0:
-            streams = variables, out, out if merge else err
-            _run(program, folder, os.environ if environ is None else environ, streams)
-        code = _exit_code(pid, patience)
+        standard_input.write(stdin.encode())
+        standard_input.seek(0)
+        running = Running(program, folder, (standard_input, out, out if merge else err), environ)
+        try:
+            code = running.wait(patience)
+        except BaseException:
+            running.kill()
+            running.wait()
+            raise
         texts = [_text(file) for file in (out, err)]
     return Result(code=code, out=texts[0], err=texts[1], seconds=time.monotonic() - start_time)
 
@@ -141,20 +186,9 @@ def _import_all() -> None:
             if not module.name.endswith("__main__"):
                 with contextlib.suppress(ImportError):  # the library of an extra is missing
                     importlib.import_module(module.name)
-
-
-def _exit_code(pid: int, patience: float) -> int:
-    """Wait until the process exits, and return its exit code."""
-    deadline = time.monotonic() + patience
-    try:
-        while (ended := os.waitpid(pid, os.WNOHANG)) == (0, 0):
-            assert time.monotonic() < deadline, f"the program did not exit within {patience:g} s"
-            time.sleep(0.005)
-    except BaseException:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        raise
-    return os.waitstatus_to_exitcode(ended[1])
+    # The report of a failed test determines the module of a file. The first such call resolves the paths of
+    # all modules, which the forks need not repeat.
+    inspect.getmodule(compile("", "no module", "exec"))
 
 
 def _run(

@@ -6,8 +6,6 @@ import contextlib
 import os
 import random
 import socket
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -89,25 +87,25 @@ class Suite:
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run pytest in a fork of this process until it exits."""
-        self._runs += 1
-        program = forked.pytest_program(
-            [f"--basetemp={self.root}/temporary-{self._runs}", *arguments], self.root
-        )
-        path = os.pathsep.join(filter(None, [str(self.root), os.environ.get("PYTHONPATH")]))
-        result = forked.run(program, self.root, PATIENCE, environ={**os.environ, "PYTHONPATH": path})
+        result = forked.run(self._program(*arguments), self.root, PATIENCE, environ=self._environ())
         print(result.out, result.err)  # if the test fails, its report contains the output
         code = pytest.ExitCode(result.code) if result.code in {*pytest.ExitCode} else result.code
         return pytest.RunResult(code, result.out.splitlines(), result.err.splitlines(), result.seconds)
 
-    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start pytest without waiting for its exit."""
-        process: subprocess.Popen[bytes] = self.pytester.popen(
-            [sys.executable, "-m", "pytest", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+    def begin(self, *arguments: str) -> forked.Running:
+        """Start pytest in a fork of this process without waiting for its exit."""
+        with Path(os.devnull).open("r+b") as null:
+            return forked.Running(self._program(*arguments), self.root, (null, null, null), self._environ())
+
+    def _program(self, *arguments: str) -> forked.Program:
+        self._runs += 1
+        return forked.pytest_program(
+            [f"--basetemp={self.root}/temporary-{self._runs}", *arguments], self.root
         )
-        return process
+
+    def _environ(self) -> dict[str, str]:
+        path = os.pathsep.join(filter(None, [str(self.root), os.environ.get("PYTHONPATH")]))
+        return {**os.environ, "PYTHONPATH": path}
 
     def supervisors(self, folder: str = ".data-test") -> int:
         """Return the number of supervisors that have been started until now."""

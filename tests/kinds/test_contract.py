@@ -125,8 +125,7 @@ class Finished:
 def failed(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """Two workers of xdist whose tests write at the same time and then fail."""
     suite = user_suite.suite_of(kind, tmp_path_factory.mktemp(f"{kind}-failed"), user_suite.FAILING)
-    with suite.running("-n2", "-l", "-rA") as run:
-        output, _ = run.communicate(timeout=contract.PATIENCE)
+    output = suite.run("-n2", "-l", "-rA")
     assert "2 failed" in output, output
     return Finished(suite=suite, output=output, notes=(suite.note(0), suite.note(1)))
 
@@ -314,7 +313,7 @@ def test_nothing_is_left_when_the_run_is_killed(kind: str, tmp_path: Path) -> No
     with suite.running() as run:
         noted = tmp_path / user_suite.NOTE.format(number=0)
         until(lambda: run.poll() is not None or noted.exists(), contract.PATIENCE)
-        assert noted.exists(), run.communicate()[0]
+        assert noted.exists(), (tmp_path / "output").read_text(encoding="utf-8")
         before = resources.resources(suite.data)
         assert _sorts(before.left()) >= {"process", "socket", "folder"}
 

@@ -77,18 +77,23 @@ PRIVATE = ("*.secret", "nats.conf", "valkey.conf")
 
 
 class CommandLines:
-    """Collects the command lines of all processes of the machine, again and again, in a thread."""
+    """Collects the command lines of all new processes of the machine, again and again, in a thread."""
 
     def __init__(self) -> None:
         self.lines: set[str] = set()
+        self._earlier = self._numbers()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
     def _watch(self) -> None:
         while not self._stop.wait(0.005):
-            for folder in Path("/proc").glob("[0-9]*"):
+            for number in self._numbers() - self._earlier:
                 with contextlib.suppress(OSError):
-                    self.lines.add((folder / "cmdline").read_text(errors="replace"))
+                    self.lines.add(Path("/proc", number, "cmdline").read_text(errors="replace"))
+
+    @staticmethod
+    def _numbers() -> set[str]:
+        return {name for name in os.listdir("/proc") if name.isdecimal()}  # noqa: PTH208 - only the names
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -127,8 +132,7 @@ def test_no_output_file_or_command_line_of_a_run_has_a_secret(project: CommandLi
         secrets |= contract.secrets(root / "data")
         exposed = readable(root, tmp_path / "cache", secrets)
         outputs["down"] = repr(project("runtime", "down"))
-        with Suite(folder=root).running("-v", "-n1") as run:
-            outputs["pytest"], _ = run.communicate(timeout=600)
+        outputs["pytest"] = Suite(folder=root).run("-v", "-n1")
     secrets |= set(json.loads((tmp_path / "note").read_text(encoding="utf-8")))
 
     assert "1 failed" in outputs["pytest"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.command_line import INFRA, CommandLine
 from infra_runtime.data_directory.paths import Paths
 from infra_runtime.engines.local.engine import attach
 from infra_runtime.engines.local.stack import Endpoint
@@ -20,7 +21,6 @@ from kinds.distribution import DISTRIBUTIONS, installed
 
 KIND = "acme-memcached"
 ROOT = Path(__file__).parent.parent.parent
-INFRA = str(Path(sys.executable).with_name("infra"))
 
 #: both clients see the test's own unit; the second instance has its own fixtures
 CLIENTS = """
@@ -112,7 +112,7 @@ def test_the_shell_completes_the_command(project: Path) -> None:
 
 
 def test_the_list_of_services_describes_the_dashboard(project: Path) -> None:
-    assert "a cache of small values (memcached)" in run(project, INFRA, "runtime", "list")
+    assert "a cache of small values (memcached)" in CommandLine(project)("runtime", "list").out
 
 
 def test_the_second_plan_with_the_kind_comes_from_the_cache(project: Path) -> None:
@@ -126,8 +126,7 @@ def test_the_fixtures_of_the_kind_give_clients_of_the_tests_own_unit(tmp_path: P
     pytest.importorskip("pytest_asyncio")
     suite = suite_with(tmp_path, CLIENTS, variant)
 
-    with suite.running("-n2", plugins=("asyncio",)) as process:
-        output, _ = process.communicate(timeout=contract.PATIENCE)
+    output = suite.run("-n2", plugins=("asyncio",))
 
     assert "5 passed" in output, output
     assert "0 processes, 0 ports, 0 sockets left" in output
@@ -136,8 +135,7 @@ def test_the_fixtures_of_the_kind_give_clients_of_the_tests_own_unit(tmp_path: P
 def test_without_isolation_its_tests_share_the_service(tmp_path: Path) -> None:
     suite = suite_with(tmp_path, SHARED, "off")
 
-    with suite.running() as process:
-        output, _ = process.communicate(timeout=contract.PATIENCE)
+    output = suite.run()
 
     assert "2 passed" in output, output
 
@@ -146,8 +144,7 @@ def test_without_isolation_its_tests_share_the_service(tmp_path: Path) -> None:
 def test_a_failed_tests_unit_is_kept(tmp_path: Path, variant: str) -> None:
     suite = suite_with(tmp_path, FAILS, variant)
     try:
-        with suite.running("--infra-keep=failed") as process:
-            output, _ = process.communicate(timeout=contract.PATIENCE)
+        output = suite.run("--infra-keep=failed")
 
         assert f"kept for test_it.py::test_bad: {KIND}" in output, output
         (capsule,) = (suite.data / "capsules").iterdir()
@@ -163,8 +160,9 @@ def test_a_failed_tests_unit_is_kept(tmp_path: Path, variant: str) -> None:
 def suite_with(folder: Path, test: str, variant: str) -> user_suite.Suite:
     """Write a suite with two instances whose tests are isolated in this way."""
     suite = user_suite.suite_of(KIND, folder, test)
-    with (folder / "infra.toml").open("a", encoding="utf-8") as file:
-        file.write(f'[services.second]\nkind = "{KIND}"\n')
+    (folder / "infra.toml").write_text(
+        f'use = ["{KIND}", "second"]\n[services.second]\nkind = "{KIND}"\n', encoding="utf-8"
+    )
     with (folder / "pytest.ini").open("a", encoding="utf-8") as file:
         file.write("asyncio_default_fixture_loop_scope = function\n" * ("asyncio" in test))
         file.write(f"infra_isolation =\n    {KIND}: {variant}\n    second: {variant}\n")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fakes import forked
 from fakes.stacks import until
 from fakes.suite import FOREIGN
 from infra_runtime.engines.local.stack import Endpoint
@@ -53,31 +52,31 @@ class Suite:
         """The data directory of its stack."""
         return self.folder / ".data-test"
 
+    def run(self, *arguments: str, plugins: Container[str] = ()) -> str:
+        """Run pytest in a fork of this process until it exits, and return its output."""
+        program = self._program(*arguments, plugins=plugins)
+        return forked.run(program, self.folder, contract.PATIENCE, environ=self._environ(), merge=True).out
+
     @contextmanager
-    def running(self, *arguments: str, plugins: Container[str] = ()) -> Iterator[subprocess.Popen[str]]:
-        """Run pytest in a separate process, which is killed at the end of the block."""
-        with subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "pytest",
-                *(f"-pno:{name}" for name in FOREIGN if name not in plugins),
-                *arguments,
-            ],
-            cwd=self.folder,
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
+    def running(self) -> Iterator[forked.Running]:
+        """Run pytest in a fork of this process, which is killed at the end of the block."""
+        with (self.folder / "output").open("w+b") as file:
+            running = forked.Running(self._program(), self.folder, (file, file, file), self._environ())
+        try:
+            yield running
+        finally:
+            running.kill()
+            running.wait()
+
+    def _program(self, *arguments: str, plugins: Container[str] = ()) -> forked.Program:
+        others = (f"-pno:{name}" for name in FOREIGN if name not in plugins)
+        return forked.pytest_program(
+            [f"--basetemp={self.folder}/temporary", *others, *arguments], self.folder
+        )
+
+    def _environ(self) -> dict[str, str]:
+        path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
+        return {**os.environ, "PYTHONPATH": path}
 
     def note(self, number: int) -> dict[str, Any]:
         """Return the note of a test."""
@@ -86,10 +85,12 @@ class Suite:
 
 def suite_of(kind: str, folder: Path, test: str) -> Suite:
     """Write a suite with one module; `{kind}` and `{fixture}` are replaced by the names of the kind."""
-    (folder / "infra.toml").write_text(contract.table(kind, kind), encoding="utf-8")
+    stack = f'use = ["{kind}"]\n{contract.table(kind, kind)}'
+    (folder / "infra.toml").write_text(stack, encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", encoding="utf-8")
     text = test.replace("{kind}", kind).replace("{fixture}", kind.replace("-", "_"))
     (folder / "test_it.py").write_text(text, encoding="utf-8")
+    contract.subject(kind)  # imports the client library of the kind before the process is forked
     return Suite(folder=folder)
 
 
