@@ -275,9 +275,9 @@ def _runtime_folder(paths: Paths) -> Finding:
         return Finding(topic="sockets", state="wrong", text=f"{error.filename}: {error.strerror}", hint=hint)
     if longest_path > SOCKET_PATH:
         text = f"{paths.home} is too long: the path of a socket can have {SOCKET_PATH} bytes"
-        hint = "Choose a shorter folder with INFRA_RUNTIME_DIR."
+        hint = "Set INFRA_RUNTIME_DIR to a folder with a shorter path."
         return Finding(topic="sockets", state="wrong", text=text, hint=hint)
-    return Finding(topic="sockets", state="fine", text=f"{paths.home}, writable only for this user")
+    return Finding(topic="sockets", state="fine", text=f"{paths.home}, which only this user can write")
 
 
 def _existing(folder: Path) -> Path:

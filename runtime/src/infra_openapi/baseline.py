@@ -79,7 +79,7 @@ def _entry(entry: Any, file: str, line: int) -> Acceptance:
         raise CompareError(file, "an entry must be a mapping with `fingerprint`, `reason` and `owner`", line)
     for key in _REQUIRED_KEYS:
         if entry.get(key) in (None, ""):
-            raise CompareError(file, f"an entry has no `{key}`", line)
+            raise CompareError(file, f"an entry has no `{key}`: add this key", line)
     for key in entry:
         if key not in _KNOWN_KEYS:
             allowed_keys = ", ".join(_KNOWN_KEYS)

@@ -93,7 +93,7 @@ class _Repository:
         code, _, message = self._git("rev-parse", "--git-dir")
         if code:
             if "not a git repository" in message:
-                message = "the source is in a git revision, but the directory is not in a git repository"
+                message = f"the source is in a git revision, but {directory} is not in a git repository"
             raise CompareError(source, message, hint=_NOT_GIT_HINT)
 
     def commit(self, revision: str) -> str:

@@ -36,4 +36,5 @@ def command(cluster: ClusterTarget, *, service: str, replicas: int, timeout: flo
     if as_json:
         output.say_json(states[-1].to_json())
     else:
-        output.say(f"{service} has {states[-1].ready} pods")
+        ready = states[-1].ready
+        output.say(f"{service} has {ready} pod{'' if ready == 1 else 's'}")
