@@ -282,7 +282,7 @@ def test_sealed_secrets_are_encrypted_once_and_only_for_their_cluster(
     again = shop(*export, "--check")
 
     assert refused.code == 6
-    assert "needs the variables API_TOKEN, which are not set" in refused.err
+    assert "needs the environment variables API_TOKEN, which are not set" in refused.err
     assert first.code == 0, first
     assert "Create the Secret shop-variables in development, with the keys API_TOKEN." in first.err
     assert "in production" not in first.err

@@ -99,7 +99,7 @@ def test_when_a_program_exits_the_others_are_killed_and_the_group_fails(start: S
     _, output = group.communicate(timeout=PATIENCE)
 
     assert group.returncode == 1
-    assert output == "broken: exited unexpectedly; the other programs of the service are killed\n"
+    assert output == "broken exited unexpectedly; the other programs of the service are killed\n"
     assert lines(log) == ["store started"]
 
 

@@ -222,7 +222,7 @@ def test_a_shell_reads_the_variables_of_the_file(project: Project, tmp_path: Pat
     assert values["MY_API_WORD"] == 'none "$x" `y`'
     assert "se$cret" not in path.read_text()
     assert "# Set this variable before you use the file: POSTGRES_PASSWORD\n" in path.read_text()
-    assert "Left out because it is a path of one machine: postgres.socket_url" in path.read_text()
+    assert "Not exported, because the value is a path on one machine: postgres.socket_url" in path.read_text()
 
 
 def test_services_whose_variables_have_the_same_name_are_an_error(project: Project) -> None:

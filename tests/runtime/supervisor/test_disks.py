@@ -163,7 +163,7 @@ def test_a_socket_folder_with_too_long_a_path_is_an_error(data, monkeypatch) -> 
     monkeypatch.setenv("INFRA_RUNTIME_DIR", "/tmp/" + "x" * 60)
 
     with pytest.raises(
-        ConfigurationError, match=r"INFRA_RUNTIME_DIR: /tmp/x+ is too long for the paths of sockets"
+        ConfigurationError, match=r"INFRA_RUNTIME_DIR: /tmp/x+ is too long: the path of a socket"
     ):
         LocalEngine().open(resolved(data, [server("web")]))
 

@@ -113,7 +113,7 @@ async def test_a_connection_that_closes_in_the_middle_is_quoted() -> None:
 async def test_an_unexpected_answer_is_quoted_with_what_was_expected() -> None:
     problem = await reason(SMTP, speaking(Conversation(greeting=b"SSH-2.0-OpenSSH_9.9\r\n")))
 
-    assert problem == "answered 'SSH-2.0-OpenSSH_9.9'; expected '220'"
+    assert problem == "the service answered 'SSH-2.0-OpenSSH_9.9'; expected '220'"
 
 
 async def test_the_limit_of_a_step_is_its_own() -> None:

@@ -100,8 +100,8 @@ def _engine_missing(plan: Plan, error: BinaryMissingError) -> BinaryMissingError
     names = ", ".join(spec.name for spec in plan.services if spec.image)
     missing = BinaryMissingError("podman or docker", "", error.searched, error.problem)
     missing.hint = (
-        f"Containers run {names}: install podman (`apt-get install podman`) or Docker, or set "
-        f"{ENGINE_VARIABLE} to the path of podman or docker."
+        f"A container engine runs the image of {names}: install podman (`apt-get install podman`) or "
+        f"Docker, or set {ENGINE_VARIABLE} to the path of podman or docker."
     )
     return missing
 
