@@ -30,7 +30,7 @@ def ref(name: str) -> Schema:
 
 def scalar(random: Random) -> Schema:
     """Return a schema of a string, number or boolean."""
-    schema: list[Schema] = [
+    schemas: list[Schema] = [
         {"type": "string"},
         {"type": "string", "minLength": random.randint(0, 3)},
         {"type": "string", "maxLength": random.randint(0, 3)},
@@ -51,7 +51,7 @@ def scalar(random: Random) -> Schema:
         {"type": random.sample(["string", "integer", "boolean", "null"], 2)},
         {"type": ["string", "number"], "minLength": 1, "minimum": 1},
     ]
-    return random.choice(schema)
+    return random.choice(schemas)
 
 
 def described(random: Random, depth: int) -> Schema:
@@ -70,7 +70,7 @@ def typed(random: Random, depth: int) -> Schema:
     if depth <= 0 or random.random() < 0.35:
         return scalar(random)
     inner = [typed(random, depth - 1) for _ in range(random.randint(1, 3))]
-    schema: list[Schema] = [
+    schemas: list[Schema] = [
         described(random, depth),
         described(random, depth),
         {"type": "array", "items": inner[0]},
@@ -80,7 +80,7 @@ def typed(random: Random, depth: int) -> Schema:
         {"allOf": inner[:2]},
         {**scalar(random), "not": scalar(random)},
     ]
-    return random.choice(schema)
+    return random.choice(schemas)
 
 
 def loose(random: Random, depth: int, names: tuple[str, ...] = ()) -> Schema:
@@ -89,7 +89,7 @@ def loose(random: Random, depth: int, names: tuple[str, ...] = ()) -> Schema:
         few: list[Schema] = [{}, True, False, {"type": "object"}, {"required": ["a"]}, *map(ref, names)]
         return random.choice(few) if random.random() < 0.3 else scalar(random)
     inner = [loose(random, depth - 1, names) for _ in range(3)]
-    schema: list[Schema] = [
+    schemas: list[Schema] = [
         described(random, depth),
         {"type": "object", "properties": {"a": inner[0]}},
         {"type": "object", "additionalProperties": inner[0]},
@@ -105,7 +105,7 @@ def loose(random: Random, depth: int, names: tuple[str, ...] = ()) -> Schema:
         {"not": inner[0]},
         {"if": inner[0], "then": inner[1], "else": inner[2]},
     ]
-    return random.choice(schema)
+    return random.choice(schemas)
 
 
 # --- positions ----------------------------------------------------------------------------------------------
