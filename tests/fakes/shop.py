@@ -236,7 +236,7 @@ class Shop(Site):
 
 
 def crowd(folder: Path) -> Site:
-    """Return a stack whose 40 services have long names and are in all phases, and that has no other data."""
+    """Return a stack whose 22 services have long names and are in all phases, and that has no other data."""
     phases = [*Phase]
     return Site(
         folder,
@@ -253,7 +253,7 @@ def crowd(folder: Path) -> Site:
                 exports={"url": f"postgresql://user@127.0.0.1:{number}/{'database_' * (number % 6)}"},
                 ports={"main": 8000 + number},
             )
-            for number in range(40)
+            for number in range(22)
         ),
     )
 
