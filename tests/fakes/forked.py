@@ -16,6 +16,7 @@ import pkgutil
 import random
 import runpy
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -23,13 +24,14 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, NoReturn
 
 import pytest
 
 from fakes import xdist_workers
+from infra_cli import program as console_script_of_infra
 from infra_cli.main import run as run_infra
 from infra_runtime import catalogue
 from pytest_infra import kit_registry, label
@@ -83,6 +85,11 @@ def infra_program(arguments: Sequence[str]) -> Program:
     )
 
 
+def console_script(arguments: Sequence[str]) -> Program:
+    """Return the program `infra ARGUMENTS` with its handlers for signals."""
+    return replace(infra_program(arguments), main=console_script_of_infra.main)
+
+
 def script_program(file: Path) -> Program:
     """Return the program `python FILE`."""
     main = functools.partial(runpy.run_path, str(file), run_name="__main__")
@@ -113,7 +120,7 @@ def run(
     `stdin` is the standard input. With `merge`, standard error is written to standard output.
     """
     began = time.monotonic()
-    _import_all()
+    import_all()
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         given.write(stdin.encode())
         given.seek(0)
@@ -123,14 +130,32 @@ def run(
             pid = os.fork()
         if pid == 0:
             streams = given, out, out if merge else err
-            _run(program, folder, os.environ if environ is None else environ, streams)
+            become(program, folder, os.environ if environ is None else environ, streams)
         code = _exit_code(pid, patience)
         texts = [_text(file) for file in (out, err)]
     return Result(code=code, out=texts[0], err=texts[1], seconds=time.monotonic() - began)
 
 
+def start(
+    program: Program, folder: Path, *, environ: Mapping[str, str], out: IO[str], err: IO[str]
+) -> subprocess.Popen[str]:
+    """Start a program in a folder, without standard input."""
+    import_all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as in `run`
+        return subprocess.Popen(
+            program.arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            text=True,
+            restore_signals=False,
+            preexec_fn=functools.partial(become, program, folder, environ),  # noqa: PLW1509 - never returns
+        )
+
+
 @functools.cache
-def _import_all() -> None:
+def import_all() -> None:
     """Import what most programs import, so that not every fork imports it."""
     for package in IMPORTED:
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
@@ -153,13 +178,17 @@ def _exit_code(pid: int, patience: float) -> int:
     return os.waitstatus_to_exitcode(ended[1])
 
 
-def _run(
-    program: Program, folder: Path, environ: Mapping[str, str], files: tuple[IO[bytes], ...]
+def become(
+    program: Program, folder: Path, environ: Mapping[str, str], files: Sequence[IO[bytes]] = ()
 ) -> NoReturn:
-    """Make the fork a process like a new one, run the program, and exit."""
+    """Make the fork a process like a new one, run the program, and exit.
+
+    The files replace the standard streams; without them, the fork keeps its standard streams.
+    """
 
     def main() -> object:
         gc.freeze()  # objects of the outer test session are not finalised
+        gc.enable()  # `subprocess` disables the collection before it calls `preexec_fn`
         variables = dict(environ)
         os.environ.clear()
         os.environ.update(variables)
@@ -201,7 +230,7 @@ def _code_of(main: Callable[[], object]) -> int:
     return int(code) if isinstance(code, int) else 0
 
 
-def _replace_streams(files: tuple[IO[bytes], ...]) -> None:
+def _replace_streams(files: Sequence[IO[bytes]]) -> None:
     for number, file in enumerate(files):
         os.dup2(file.fileno(), number)
     sys.stdin, sys.stdout, sys.stderr = (
