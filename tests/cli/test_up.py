@@ -29,7 +29,7 @@ CTRL_C = {"Ctrl-C stops it": "\x03"}
 
 
 def test_up_prints_plain_lines_with_the_addresses_and_ctrl_c_stops_and_verifies(shop: CommandLine) -> None:
-    up = shop.start("runtime", "up")
+    up = shop.start("runtime", "up", in_new_process=True)
     up.wait_for("Ctrl-C stops it")
     up.interrupt()
     answer = up.answer()

@@ -1,7 +1,7 @@
 """Run the command `infra` in a project of a user, and read the output.
 
-A command that the test waits for runs in a fork of the test's process. `CommandLine.process`,
-`CommandLine.start` and `CommandLine.in_terminal` start the installed program.
+The commands run in forks of the test's process. `CommandLine.process` and `in_new_process=True` start the
+installed program.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Answer:
 class Running:
     """A running `infra` process."""
 
-    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
+    def __init__(self, process: subprocess.Popen[str] | forked.Running, folder: Path) -> None:
         self.process = process
         self._out, self._err = folder / "out", folder / "err"
         self._began = time.monotonic()
@@ -164,29 +164,37 @@ class CommandLine:
         )
         return Answer(result.returncode, result.stdout, result.stderr, time.monotonic() - start_time)
 
-    def start(self, *arguments: str, environ: Mapping[str, str] | None = None) -> Running:
-        """Start `infra` without waiting for its exit."""
+    def start(
+        self, *arguments: str, environ: Mapping[str, str] | None = None, in_new_process: bool = False
+    ) -> Running:
+        """Start `infra` without waiting for its exit, in a fork or as the installed program."""
         folder = self.root / f".output-{len(self._running)}"
         folder.mkdir()
+        variables = {**self.environ, **(environ or {})}
         with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
-            process = subprocess.Popen(
-                [INFRA, *arguments],
-                cwd=self.root,
-                env={**self.environ, **(environ or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                text=True,
-            )
+            process: subprocess.Popen[str] | forked.Running
+            if in_new_process:
+                process = subprocess.Popen(
+                    [INFRA, *arguments], cwd=self.root, env=variables,
+                    stdin=subprocess.DEVNULL, stdout=out, stderr=err, text=True,
+                )  # fmt: skip
+            else:
+                program = forked.console_script(arguments)
+                with Path(os.devnull).open("rb") as null:
+                    process = forked.Running(program, self.root, (null, out, err), variables)
         self._running.append(Running(process, folder))
         return self._running[-1]
 
     def in_terminal(self, *arguments: str, type_after: Mapping[str, str], **environ: str) -> tuple[int, str]:
-        """Run in a terminal, and type each value after its key was printed. Return exit code and output."""
+        """Run a fork in a terminal, and type each value after its key was printed.
+
+        Return the exit code and the output.
+        """
+        forked.import_all()
         pid, terminal = pty.fork()
         if pid == 0:
-            os.chdir(self.root)
-            os.execve(INFRA, [INFRA, *arguments], {**self.environ, "TERM": "xterm-256color", **environ})
+            variables = {**self.environ, "TERM": "xterm-256color", **environ}
+            forked.become(forked.console_script(arguments), self.root, variables)
         screen, waiting, deadline = "", dict(type_after), time.monotonic() + PATIENCE
         with contextlib.suppress(OSError):  # reading a terminal that no process has open fails with EIO
             while time.monotonic() < deadline:

@@ -24,14 +24,15 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 import pytest
 import xdist.plugin
 
 from fakes import xdist_workers
+from infra_cli import program as console_script_of_infra
 from infra_cli.main import run as run_infra
 from infra_runtime import manifest
 from pytest_infra import kit_registry, label
@@ -86,6 +87,11 @@ def infra_program(arguments: Sequence[str]) -> Program:
     )
 
 
+def console_script(arguments: Sequence[str]) -> Program:
+    """Return the program `infra ARGUMENTS` with its handlers for signals."""
+    return replace(infra_program(arguments), main=console_script_of_infra.main)
+
+
 def script_program(file: Path) -> Program:
     """Return the program `python FILE`."""
     main = functools.partial(runpy.run_path, str(file), run_name="__main__")
@@ -109,18 +115,18 @@ class Running:
         self,
         program: Program,
         folder: Path,
-        streams: tuple[IO[bytes], IO[bytes], IO[bytes]],
+        streams: Sequence[IO[Any]],
         environ: Mapping[str, str] | None = None,
     ) -> None:
         """Start the program in a folder; `streams` are standard input, output and error."""
-        _import_all()
+        import_all()
         self._status: int | None = None
         with warnings.catch_warnings():
             # Python 3.12 warns if the process has threads: the worker of xdist has several.
             warnings.simplefilter("ignore")
             self.pid = os.fork()
         if self.pid == 0:
-            _run(program, folder, os.environ if environ is None else environ, streams)
+            become(program, folder, os.environ if environ is None else environ, streams)
 
     def poll(self) -> int | None:
         """Return the exit code if the program has exited."""
@@ -179,7 +185,7 @@ def run(
 
 
 @functools.cache
-def _import_all() -> None:
+def import_all() -> None:
     """Import what most programs import, so that not every fork imports it."""
     for package in IMPORTED:
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
@@ -191,10 +197,13 @@ def _import_all() -> None:
     inspect.getmodule(compile("", "no module", "exec"))
 
 
-def _run(
-    program: Program, folder: Path, environ: Mapping[str, str], files: tuple[IO[bytes], ...]
+def become(
+    program: Program, folder: Path, environ: Mapping[str, str], files: Sequence[IO[Any]] = ()
 ) -> NoReturn:
-    """Give this fork the environment of a new process, run the program, and exit."""
+    """Give this fork the environment of a new process, run the program, and exit.
+
+    The files replace the standard streams; without them, the fork keeps its standard streams.
+    """
 
     def main() -> object:
         gc.freeze()  # objects of the outer test session are not finalised
@@ -239,7 +248,7 @@ def _code_of(main: Callable[[], object]) -> int:
     return int(code) if isinstance(code, int) else 0
 
 
-def _replace_streams(files: tuple[IO[bytes], ...]) -> None:
+def _replace_streams(files: Sequence[IO[Any]]) -> None:
     for number, file in enumerate(files):
         os.dup2(file.fileno(), number)
     sys.stdin, sys.stdout, sys.stderr = (
