@@ -85,7 +85,7 @@ def test_the_removal_removes_everything_in_the_folder(folder: Path, paths: Paths
 
 @pytest.mark.process
 def test_a_kill_at_any_moment_leaves_no_folder_that_the_next_start_would_not_remove(
-    tmpfs: Path, paths: Paths
+    tmp_path: Path, tmpfs: Path, paths: Paths
 ) -> None:
     content = Path(paths.marker).read_text()
 
@@ -94,7 +94,7 @@ def test_a_kill_at_any_moment_leaves_no_folder_that_the_next_start_would_not_rem
         assert list(tmpfs.iterdir()) == []
         Path(paths.marker).write_text(content)
 
-    for status in statuses(prepare, lambda: os.close(memory_folder.create(paths)[1])):
+    for status in statuses(tmp_path, prepare, lambda: os.close(memory_folder.create(paths)[1])):
         assert status == KILLED or len(list(tmpfs.iterdir())) == 1
         memory_folder.remove(paths)
         assert list(tmpfs.iterdir()) == []

@@ -92,7 +92,7 @@ def texts(folder: Path) -> set[str]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Return a temporary folder, in memory where that is possible: it is filled hundreds of times."""
+    """Return a temporary folder, in memory where that is possible: it is copied hundreds of times."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="infra-", dir=memory) as path:
         yield Path(path)
@@ -101,7 +101,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def data(folder: Path) -> Path:
     """Return the path of the data directory; no process is started in it."""
-    return folder / "data"
+    return folder / "disk" / "data"
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def check_no_leftovers(data: Path) -> None:
 
 def test_a_restore_that_is_killed_leaves_the_old_or_the_new_state(prepared, data) -> None:
     ends = []
-    for status in statuses(prepared, lambda: asyncio.run(restore(Stack(data), "s"))):
+    for status in statuses(data.parent, prepared, lambda: asyncio.run(restore(Stack(data), "s"))):
         recover(Paths(str(data)))
 
         assert states(data) in (THEN, NOW)
@@ -187,25 +187,18 @@ def test_a_restore_that_is_killed_leaves_the_old_or_the_new_state(prepared, data
 def test_a_recovery_that_is_killed_is_completed_by_the_next_one(prepared, data) -> None:
     paths = Paths(str(data))
     kills, seen = 0, set()
-    for _ in statuses(prepared, lambda: asyncio.run(restore(Stack(data), "s"))):
+    for _ in statuses(data.parent, prepared, lambda: asyncio.run(restore(Stack(data), "s"))):
         # Between two states are changes that make no difference for the recovery, such as a sync.
         tree = frozenset(str(path) for path in (data / "services").rglob("*") if "new/" not in str(path))
         if tree in seen or not (data / "services" / ".restored.old").exists():
             continue
         seen.add(tree)
-        shutil.copytree(data, data.with_name("interrupted"), symlinks=True)
-
-        def prepare() -> None:
-            shutil.rmtree(data)
-            shutil.copytree(data.with_name("interrupted"), data)
-
-        for status in statuses(prepare, lambda: recover(paths)):
+        for status in statuses(data.parent, lambda: None, lambda: recover(paths)):
             recover(paths)
 
             assert states(data) == NOW
             check_no_leftovers(data)
             kills += status == KILLED
-        shutil.rmtree(data.with_name("interrupted"))
 
     assert kills > 30
 
@@ -221,7 +214,7 @@ def test_a_restore_that_fails_leaves_the_services_running_with_their_state(prepa
             assert not stack.frozen or stack.killed == set(SERVICES)
             assert states(data) == (THEN if stack.killed else NOW)
 
-    for status in statuses(prepared, act, fail=True):
+    for status in statuses(data.parent, prepared, act, fail=True):
         assert states(data) == (NOW if status == FAILED else THEN)
         check_snapshot(data, "then")
         recover(Paths(str(data)))
@@ -235,6 +228,7 @@ def test_a_restore_that_fails_leaves_the_services_running_with_their_state(prepa
 def test_a_save_that_is_killed_leaves_the_older_or_the_newer_snapshot(prepared, data) -> None:
     texts_after = []
     for status in statuses(
+        data.parent,
         lambda: (prepared(), fill(data / "services" / "c", "now")),
         lambda: asyncio.run(save(Stack(data), "s")),
     ):
@@ -264,7 +258,11 @@ def test_a_save_that_fails_leaves_the_older_snapshot_and_no_other_files(prepared
             assert not stack.frozen
             assert not stack.killed
 
-    for status in statuses(lambda: (prepared(), fill(data / "services" / "c", "now")), act, fail=True):
+    def prepare() -> None:
+        prepared()
+        fill(data / "services" / "c", "now")
+
+    for status in statuses(data.parent, prepare, act, fail=True):
         assert check_snapshot(data, "then", "now") == "then" or status == COMPLETE
         failures += status == FAILED
 
@@ -274,7 +272,7 @@ def test_a_save_that_fails_leaves_the_older_snapshot_and_no_other_files(prepared
 def test_after_a_killed_removal_the_snapshot_is_complete_or_removed(prepared, data) -> None:
     paths = Paths(str(data))
     left = []
-    for _ in statuses(prepared, lambda: snapshots.remove(paths, "s")):
+    for _ in statuses(data.parent, prepared, lambda: snapshots.remove(paths, "s")):
         listed, damaged = snapshots.listing(paths)
         assert damaged == []
         if listed:
@@ -292,7 +290,7 @@ def test_after_a_killed_removal_the_snapshot_is_complete_or_removed(prepared, da
 
 def test_a_wipe_that_is_killed_leaves_the_data_of_all_services_or_of_none(prepared, data) -> None:
     paths = Paths(str(data))
-    for _ in statuses(prepared, lambda: wipe.remove(paths)):
+    for _ in statuses(data.parent, prepared, lambda: wipe.remove(paths)):
         if data.exists():
             assert states(data) in (NOW, {name: set() for name in SERVICES})
 
