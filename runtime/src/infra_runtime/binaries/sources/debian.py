@@ -33,6 +33,14 @@ _OTHER_LISTS = (
     *(f"DEP-11-icons{size}" for size in ("", "-small", "-large", "-hidpi", "-large-hidpi")),
     "Contents-deb",
 )
+#: another name for the lists of packages, with which `apt-get indextargets` does not parse them for a second
+_TARGET = "Infra"
+_TARGET_OPTIONS = (
+    "-oAcquire::IndexTargets::deb::Packages::DefaultEnabled=false",
+    f"-oAcquire::IndexTargets::deb::{_TARGET}::MetaKey=$(COMPONENT)/binary-$(ARCHITECTURE)/Packages",
+    f"-oAcquire::IndexTargets::deb::{_TARGET}::ShortDescription={_TARGET}",
+    f"-oAcquire::IndexTargets::deb::{_TARGET}::Description={_TARGET}",
+)
 _WITHOUT_APT = (
     f"Set {ARCHIVE} to the address of a mirror of Debian, create a bundle on a machine with apt "
     "(`infra bin bundle`) and install from it, or put the programs on PATH."
@@ -81,10 +89,12 @@ def repositories() -> list[Repository]:
 def _index_targets(program: str, *options: str) -> list[tuple[str, str, str, str]]:
     """Return address, suite, component and origin of the lists of packages; without lists, no origin."""
     format_ = "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
-    command = [program, "indextargets", *options, "--format", format_]
+    command = [program, "indextargets", *_TARGET_OPTIONS, *options, "--format", format_]
     text = registry_client.run("apt", command, folder=Path("/nonexistent"))
     rows = [line.split("|") for line in dict.fromkeys(text.splitlines())]
-    return [(row[1], row[2], row[3], row[4]) for row in rows if row[0] == "Packages" and len(row) == 5]
+    return [
+        (row[1], row[2], row[3], row[4]) for row in rows if row[0] in {"Packages", _TARGET} and len(row) == 5
+    ]
 
 
 def lock(recipe: Recipe, source: Debian, platform: str, work: Path) -> Locked:
@@ -135,6 +145,8 @@ class _Apt:
             "Dir::State": work,
             "Dir::State::Lists": work / "lists",
             "Dir::Cache": work / "cache",
+            # The images of Docker set an empty path, so that each command would parse the lists again.
+            "Dir::Cache::pkgcache": "pkgcache.bin",
             "Dir::State::status": work / "status",
             "Dir::Etc::SourceList": work / "etc" / "sources.list",
             "Dir::Etc::SourceParts": "-",
