@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from fakes.artefacts import Files, save, serving, tar
-from infra_runtime.binaries import artefacts, installation
+from infra_runtime.binaries import installation
 from infra_runtime.binaries.installation import install
+from infra_runtime.binaries.lockfile import Artefact, Locked
 from infra_runtime.binaries.platforms import current
 from infra_runtime.binaries.recipe import Npm, Recipe
 from infra_runtime.binaries.sources import npm
@@ -64,30 +65,39 @@ def publish(files: Files, *versions: str, text: str = "hello") -> None:
     files.add("@acme%2fgreet", json.dumps(package).encode())
 
 
+def locked(registry: Files, version: str) -> Locked:
+    """Return the lock entry of a version in the registry."""
+    content = registry.contents[f"@acme/greet/-/greet-{version}.tgz"]
+    artefact = Artefact(
+        registry=npm.NAME,
+        name="@acme/greet",
+        version=version,
+        path=f"acme-greet-{version}.tgz",
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+        licence="MIT",
+    )
+    return Locked.single(RECIPE, current(), npm.NAME, artefact)
+
+
 def test_the_newest_version_is_locked_and_installed(registry: Files, tmp_path: Path) -> None:
     entry = installation.lock(RECIPE, current())
     (installed,) = install([(RECIPE, entry)], Store(tmp_path / "binaries"))
 
-    assert (entry.version, entry.artefacts[0].licence) == ("1.1.0", "MIT")
+    assert entry == locked(registry, "1.1.0")
     assert subprocess.check_output([installed.program("greet")], text=True) == "hello 1.1.0\n"
     assert [path.name for path in (installed.folder / "licences").iterdir()] == ["package-LICENSE"]
 
 
-def test_a_recipe_can_fix_the_version_and_a_package_that_was_replaced_is_refused(
-    registry: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recipe = replace(RECIPE, sources=(Npm(package="@acme/greet", version="1.0.0"),))
-    entry = installation.lock(recipe, current())
+def test_a_package_that_was_replaced_is_refused(registry: Files, tmp_path: Path) -> None:
+    entry = locked(registry, "1.0.0")
     publish(registry, "1.0.0", "1.1.0", text="good day")
-    monkeypatch.setenv("npm_config_cache", str(tmp_path / "another"))
 
     with pytest.raises(IntegrityError, match=r"SHA-256|bytes"):
-        install([(recipe, entry)], Store(tmp_path / "binaries"))
-
-    assert entry.version == "1.0.0"
+        install([(RECIPE, entry)], Store(tmp_path / "binaries"))
 
 
-def test_the_registry_of_a_scope_and_its_token_are_those_of_npmrc(
+def test_the_version_is_that_of_the_recipe_and_registry_and_token_are_those_of_npmrc(
     registry: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = registry.address.removeprefix("http:")
@@ -97,7 +107,9 @@ def test_the_registry_of_a_scope_and_its_token_are_those_of_npmrc(
     monkeypatch.setenv("npm_config_userconfig", str(tmp_path / ".npmrc"))
     registry.logins = dict.fromkeys(registry.contents, "Bearer secret-1")
 
-    assert installation.lock(RECIPE, current()).version == "1.1.0"
+    recipe = replace(RECIPE, sources=(Npm(package="@acme/greet", version="1.0.0"),))
+
+    assert installation.lock(recipe, current()).version == "1.0.0"
     registry.logins = dict.fromkeys(registry.contents, "Bearer other")
     with pytest.raises(InstallError, match="npm failed") as caught:
         installation.lock(RECIPE, current())
@@ -124,18 +136,14 @@ def test_a_file_that_is_not_a_package_is_an_error(content: bytes, tmp_path: Path
         npm._metadata(save(tmp_path, "greet.tgz", content))
 
 
-def test_an_unknown_package_is_an_error(registry: Files) -> None:
-    with pytest.raises(InstallError, match="npm failed"):
-        installation.lock(replace(RECIPE, sources=(Npm(package="another"),)), current())
-
-
 def test_a_missing_npm_and_a_missing_node_are_errors(
     registry: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = installation.lock(RECIPE, current())
+    entry = locked(registry, "1.1.0")
     store = Store(tmp_path / "binaries")
     store.prepare()
-    artefacts.fetch([entry], store.downloads)
+    content = registry.contents["@acme/greet/-/greet-1.1.0.tgz"]
+    save(store.downloads / entry.recipe, entry.artefacts[0].file_name, content)
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(InstallError, match=r"needs Node\.js"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import subprocess
 import sys
 import sysconfig
@@ -16,6 +15,7 @@ import pytest
 from fakes.artefacts import PROGRAM, Files, save, serving, unzipped, wheel, zipped
 from infra_runtime.binaries import installation, platforms
 from infra_runtime.binaries.installation import install
+from infra_runtime.binaries.lockfile import Artefact, Locked
 from infra_runtime.binaries.platforms import current
 from infra_runtime.binaries.recipe import Recipe, Wheel
 from infra_runtime.binaries.sources import wheel as wheel_module
@@ -46,12 +46,18 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def locked(wheel: Path) -> Locked:
+    """Return the lock entry of a wheel."""
+    version = wheel.name.split("-")[1]
+    artefact = Artefact.of(wheel, registry="python", name="tool-bin", version=version, licence="MIT")
+    return Locked.single(RECIPE, current(), wheel_module.NAME, artefact)
+
+
 def test_the_newest_wheel_is_locked_and_installed(tmp_path: Path) -> None:
     entry = installation.lock(RECIPE, current())
     (installed,) = install([(RECIPE, entry)], Store(tmp_path / "binaries"))
 
-    assert (entry.version, entry.artefacts[0].licence) == ("1.1", "MIT")
-    assert entry.artefacts[0].path == "tool_bin-1.1-py3-none-any.whl"
+    assert entry == locked(tmp_path / "index" / "tool_bin-1.1-py3-none-any.whl")
     assert subprocess.check_output([installed.program("tool"), "a"], text=True) == "tool a\n"
     assert [path.name for path in (installed.folder / "licences").iterdir()] == ["tool_bin-1.1-LICENSE"]
 
@@ -62,33 +68,19 @@ def test_a_locked_wheel_for_another_version_of_python_is_installed(index: Path, 
     this, other = (f"cp3{minor}-cp3{minor}-{machine}" for minor in (sys.version_info.minor, 99))
     for tag in (this, other):
         save(index, *wheel("tool-bin", "1.2", {"tool": PROGRAM}, tag))
-    entry = installation.lock(RECIPE, current())
-    (artefact,) = entry.artefacts
-    content = (index / f"tool_bin-1.2-{other}.whl").read_bytes()
-    locked = replace(
-        artefact,
-        path=f"tool_bin-1.2-{other}.whl",
-        sha256=hashlib.sha256(content).hexdigest(),
-        size=len(content),
-    )
+    entry = locked(index / f"tool_bin-1.2-{other}.whl")
+    (installed,) = install([(RECIPE, entry)], Store(tmp_path / "binaries"))
 
-    (installed,) = install([(RECIPE, replace(entry, artefacts=(locked,)))], Store(tmp_path / "binaries"))
-
-    assert artefact.path == f"tool_bin-1.2-{this}.whl"
     assert subprocess.check_output([installed.program("tool"), "a"], text=True) == "tool a\n"
 
 
-def test_a_recipe_can_fix_the_version_and_a_wheel_that_was_replaced_is_refused(
-    index: Path, tmp_path: Path
-) -> None:
-    recipe = replace(RECIPE, sources=(Wheel(distribution="tool-bin", version="1.0"),))
-    entry = installation.lock(recipe, current())
+def test_a_wheel_that_was_replaced_is_refused(index: Path, tmp_path: Path) -> None:
+    entry = locked(index / "tool_bin-1.0-py3-none-any.whl")
     save(index, *wheel("tool-bin", "1.0", {"tool": b"#!/bin/sh\nexit 1\n"}))
 
     with pytest.raises(IntegrityError, match=r"MATCH THE HASHES"):
-        install([(recipe, entry)], Store(tmp_path / "binaries"))
+        install([(RECIPE, entry)], Store(tmp_path / "binaries"))
 
-    assert entry.version == "1.0"
     assert Store(tmp_path / "binaries").installed() == []
 
 
@@ -106,10 +98,8 @@ def test_a_recipe_can_fix_the_version_and_a_wheel_that_was_replaced_is_refused(
 def test_a_wheel_for_a_newer_c_library_is_an_error_with_both_versions(
     tag: str, library: tuple[int, ...], needed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = installation.lock(RECIPE, current())
-    artefact = replace(entry.artefacts[0], path=f"tool_bin-1.1-py3-none-{tag}.whl")
+    wanted = [(RECIPE, locked(save(tmp_path, *wheel("tool-bin", "1.2", {}, f"py3-none-{tag}"))))]
     monkeypatch.setattr(platforms, "glibc_version", lambda: library)
-    wanted = [(RECIPE, replace(entry, artefacts=(artefact,)))]
 
     with pytest.raises(InstallError) as caught:
         install(wanted, Store(tmp_path / "binaries"), offline=True)
@@ -119,10 +109,10 @@ def test_a_wheel_for_a_newer_c_library_is_an_error_with_both_versions(
 
 
 def test_a_script_that_needs_the_package_of_its_wheel_is_an_error(index: Path, tmp_path: Path) -> None:
-    save(index, *wheel("tool-bin", "1.2", {"tool": b"#!python\nimport tool\n"}))
+    entry = locked(save(index, *wheel("tool-bin", "1.2", {"tool": b"#!python\nimport tool\n"})))
 
     with pytest.raises(InstallError, match="tool is a script of Python") as caught:
-        install([(RECIPE, installation.lock(RECIPE, current()))], Store(tmp_path / "binaries"))
+        install([(RECIPE, entry)], Store(tmp_path / "binaries"))
 
     assert caught.value.hint == "Install the wheel with pip."
 
@@ -164,12 +154,12 @@ def test_the_index_and_the_login_are_those_of_the_configuration_of_pip(
             installation.lock(RECIPE, current())
         assert "secret" not in str(caught.value)
         return
-    entry = installation.lock(RECIPE, current())
-    (installed,) = install([(RECIPE, entry)], Store(tmp_path / "binaries"))
-
-    assert entry.version == "2.0"
-    assert installed.programs == {"tool": "root/tool_bin-2.0.data/scripts/tool"}
-    assert "127.0.0.1" not in str(entry)
+    entry = locked(save(tmp_path, *wheel("tool-bin", "2.0", {"tool": PROGRAM})))
+    if place == "pip.conf":
+        (installed,) = install([(RECIPE, entry)], Store(tmp_path / "binaries"))
+        assert installed.programs == {"tool": "root/tool_bin-2.0.data/scripts/tool"}
+    else:
+        assert installation.lock(RECIPE, current()) == entry
 
 
 @pytest.mark.parametrize("content", [b"this is a page", zipped({"a.dist-info/RECORD": b""})])
@@ -196,10 +186,11 @@ def test_a_distribution_without_a_wheel_for_the_platform_is_an_error() -> None:
         installation.lock(recipe, current())
 
 
-def test_another_source_is_tried_when_the_first_has_no_artefact() -> None:
-    recipe = replace(RECIPE, sources=(Wheel(distribution="another-bin"), Wheel(distribution="tool-bin")))
+def test_another_source_with_a_fixed_version_is_tried_when_the_first_has_no_artefact() -> None:
+    second = Wheel(distribution="tool-bin", version="1.0")
+    recipe = replace(RECIPE, sources=(Wheel(distribution="another-bin"), second))
 
-    assert installation.lock(recipe, "macos-arm64").version == "1.1"
+    assert installation.lock(recipe, "macos-arm64").version == "1.0"
 
 
 def test_pip_is_found_in_environments_without_pip(monkeypatch: pytest.MonkeyPatch) -> None:
