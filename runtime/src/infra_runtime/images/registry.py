@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import re
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
@@ -55,6 +56,12 @@ _FAILED = ("the registry failed", _LATER)
 _UNKNOWN = ("this status has no meaning for a registry", "Check the name of the registry and the proxy.")
 
 
+@cache
+def _certificates(*, trust_env: bool) -> ssl.SSLContext:
+    """Return the trusted certificates. Reading them takes 50 ms, so all connections share them."""
+    return httpx.create_ssl_context(trust_env=trust_env)
+
+
 class Registry:
     """A connection to one repository of a registry."""
 
@@ -82,6 +89,7 @@ class Registry:
             headers={"User-Agent": "pytest-infra"},
             transport=transport,
             trust_env=not reference.is_local,
+            verify=_certificates(trust_env=not reference.is_local),
         )
 
     def __enter__(self) -> Self:
