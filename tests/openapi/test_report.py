@@ -89,7 +89,7 @@ def test_the_report_does_not_depend_on_the_hash_seed() -> None:
             text=True,
             check=True,
         ).stdout
-        for seed in range(1, 5)
+        for seed in (1, 2)
     }
     mine = {json.dumps(plain({"": report(shared(9), shared(10))})) for _ in range(20)}
 

@@ -15,7 +15,7 @@ from fakes import composed, harmful, models
 from fakes.api import receives, report, rules, sends
 from fakes.samples import every, sample
 
-#: under tox and in CI 400 and 200
+#: under tox and in CI 200 and 100
 REWRITINGS, CHANGES = 4 * settings().max_examples, 2 * settings().max_examples
 SAFE = [(*pair, context) for pair in models.PAIRS for context in models.CONTEXTS]
 
