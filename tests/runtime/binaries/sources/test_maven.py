@@ -25,9 +25,7 @@ RECIPE = Recipe(
 
 
 @pytest.mark.real("mvn", "java")
-def test_a_java_program_is_locked_installed_and_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Java compiles less: Maven runs for a second only.
-    monkeypatch.setenv("MAVEN_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+def test_a_java_program_is_locked_installed_and_run(tmp_path: Path) -> None:
     entry = installation.lock(RECIPE, current())
     (installed,) = install([(RECIPE, entry)], Store(tmp_path / "with space"))
     printed = subprocess.check_output([installed.program("jansi")], text=True)

@@ -6,6 +6,7 @@ Source: Maven documentation, "Apache Maven Dependency Plugin", goal `copy-depend
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 import shutil
 import xml.etree.ElementTree as ET
@@ -22,6 +23,8 @@ from infra_runtime.errors import InstallError
 NAME = "maven"
 #: the folder of the jars in an unpacked entry
 JARS = "lib"
+#: options of Java with which it compiles less, because Maven runs for seconds only; half the processor time
+_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 #: classes of the kit, compiled, each beside its source
 _CLASSES = Path(__file__).parent.parent / "java"
 
@@ -94,7 +97,8 @@ def _copy(
         *(program, "--batch-mode", "--quiet", "--no-transfer-progress", f"--file={work / 'pom.xml'}"),
         *("dependency:copy-dependencies", f"-DoutputDirectory={work / 'jars'}", *options),
     ]
-    registry_client.run(recipe, command, folder=work, expected=expected, progress=progress)
+    env = {"MAVEN_OPTS": os.environ.get("MAVEN_OPTS", _OPTIONS)}
+    registry_client.run(recipe, command, folder=work, expected=expected, progress=progress, env=env)
     return sorted((work / "jars").rglob("*.jar"))
 
 
