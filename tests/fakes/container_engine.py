@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 PROGRAM = """\
-import json, os, signal, subprocess, sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import json, os, sys
 
 folder = os.path.dirname(os.path.abspath(__file__))
 words = sys.argv[1:]
@@ -32,6 +31,9 @@ def path(name):
     return f"{folder}/containers/{name}"
 
 def run():
+    import signal
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
     options = [word[2:].partition("=")[::2] for word in words if word.startswith("--")]
     image = next(word for word in words[1:] if not word.startswith("--"))
     if image not in read("images"):
@@ -90,6 +92,8 @@ def pull():
         json.dump(images, file)
 
 def exec():
+    import subprocess
+
     if not os.path.exists(path(words[1])):
         fail("no such container")
     sys.exit(subprocess.run(words[2:]).returncode)

@@ -29,7 +29,7 @@ use = ["nats", "api"]
 command = ["${{bin.python}}", "-I", "-S", "-c", "{PROGRAM}"]
 """
 #: unusual lines of a log
-UNUSUAL = b"caf\xe9\n\x00\x01\xff\xfe\n\x1b[31mERROR\x1b[0m: red\r\n\n" + b"x" * 10_000_000 + b"\n"
+UNUSUAL = b"caf\xe9\n\x00\x01\xff\xfe\n\x1b[31mERROR\x1b[0m: red\r\n\n" + b"x" * 2_000_000 + b"\n"
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -49,10 +50,20 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "seeds"
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with the folder of the seed, which a first start has built."""
+    folder = tmp_path_factory.mktemp("built")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("INFRA_CACHE", str(folder / "cache"))
+        start(folder / "data", "copy")
+    return folder / "cache"
+
+
 @pytest.fixture
-def tree(data: Path) -> Path:
-    """The folder of the seed, which a first start has built."""
-    start(data, "copy")
+def tree(built: Path, cache: Path, data: Path) -> Path:
+    """The folder of the seed in the cache for this test."""
+    shutil.copytree(built, cache.parent)
     [seed] = seeded().prepare
     assert isinstance(seed, Seed)
     return Path(seed_folder(Paths(str(data)).seeds(), seeded(), seed, {}))
