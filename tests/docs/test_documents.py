@@ -11,7 +11,7 @@ The fenced blocks of a page run in their order, in a new folder for each page. T
 A block after the line `<!-- not run: reason -->` is not run.
 
 Scripts and the commands `pytest` and `infra` run in a fork of the test process, because a new process takes
-half a second of processor time. The commands of the README and of the tutorials run in new processes.
+half a second of processor time. The commands of the README run in new processes.
 """
 
 from __future__ import annotations
@@ -161,10 +161,10 @@ def run_python(text: str, project: Path, number: int, where: str) -> None:
 
 def run_console(text: str, project: Path, where: str) -> None:
     """Run each command, and compare its output."""
-    in_new_process = where.startswith(("README.md", "docs/tutorial/"))
+    in_new_process = where.startswith("README.md")
     for command, expected in commands(text):
         folder, words = in_folder(command, project)
-        program = None if in_new_process else program_of(words)
+        program = None if in_new_process else program_of(words, folder)
         code, output = run(program, folder) if program else run_in_new_process(command, project)
 
         assert matches(expected, output), f"{where}: $ {command}\n{output}"
@@ -177,10 +177,12 @@ def in_folder(command: str, project: Path) -> tuple[Path, str]:
     return (project / match[1], match[2]) if match else (project, command)
 
 
-def program_of(command: str) -> forked.Program | None:
+def program_of(command: str, folder: Path) -> forked.Program | None:
     """Return the program of a command that uses nothing of the shell; None for other commands."""
     if re.search(r"[|&;<>$~*]|^\w+=", command):
         return None
+    if command.startswith("python -m pytest "):
+        return forked.pytest_program(shlex.split(command)[3:], folder)
     name, *arguments = shlex.split(command)
     if name == "pytest":
         return forked.pytest_program(arguments, Path(sys.prefix, "bin"))
