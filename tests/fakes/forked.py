@@ -33,7 +33,7 @@ import pytest
 from fakes import xdist_workers
 from infra_cli import program as console_script_of_infra
 from infra_cli.main import run as run_infra
-from infra_runtime import catalogue
+from infra_runtime import manifest
 from pytest_infra import kit_registry, label
 
 #: the categories of warnings that a new Python process ignores
@@ -243,7 +243,7 @@ def _remove_the_outer_session() -> None:
     random.seed()
     label._RUN = os.urandom(16).hex()  # which a new process makes when it imports the module
     sys.path[:] = [entry for entry in sys.path if Path(entry) not in {TESTS, TESTS.parent}]
-    catalogue.joined.cache_clear()
+    manifest.joined.cache_clear()
     kit_registry._entry_points.cache_clear()
     logging.getLogger().handlers.clear()
     warnings.resetwarnings()

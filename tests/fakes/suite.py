@@ -101,12 +101,13 @@ class Suite:
 
     def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start pytest without waiting for its exit."""
-        return self.pytester.popen(
+        process: subprocess.Popen[bytes] = self.pytester.popen(
             [sys.executable, "-m", "pytest", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        return process
 
     def supervisors(self, folder: str = ".data-test") -> int:
         """Return the number of supervisors that have been started until now."""
