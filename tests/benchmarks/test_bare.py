@@ -45,7 +45,7 @@ def test_the_other_services_are_ended_when_one_exits(checkout: Path, tmp_path: P
 
     result = subprocess.run(
         [sys.executable, "-c", "from benchmarks.bare import main; main()", str(script)],
-        cwd=checkout, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=60,
+        cwd=checkout, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=300,
     )  # fmt: skip
 
     assert "failing: 127.0.0.1:1: Connection refused" in result.stderr

@@ -95,7 +95,7 @@ def test_a_signal_in_a_finalizer_during_the_imports_ends_the_command(tmp_path: P
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -149,7 +149,7 @@ class Files:
         """Yield the parts of an answer: the bytes of a file from the position `start`."""
         if path in self.stalled:
             yield content[:10]
-            self.stopped.wait(60)
+            self.stopped.wait(300)
         elif path in self.slow:
             for number in range(len(content)):
                 yield content[number : number + 1]
@@ -183,7 +183,7 @@ def serving() -> Iterator[Files]:
                 self.end_headers()
                 return
             if files.together:
-                files.together.wait(60)
+                files.together.wait(300)
             content, start = files.contents[path], 0
             if wanted and path not in files.without_ranges:
                 start = int(wanted.removeprefix("bytes=").rstrip("-"))

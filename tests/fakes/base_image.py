@@ -94,7 +94,7 @@ for module in list(sys.modules.values()):
 """
     command = [sys.executable, "-I", "-S", "-X", "frozen_modules=off", "-c", code]
     library, *files = subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=60
+        command, capture_output=True, text=True, check=True, timeout=300
     ).stdout.splitlines()
     program = os.path.realpath(sys.executable)
     yield Entry(name=f"usr/local/bin/python{VERSION}", content=Path(program), executable=True)
@@ -115,7 +115,7 @@ for module in list(sys.modules.values()):
 
 def _libraries(programs: Sequence[str]) -> Iterator[Entry]:
     """Yield the shared libraries of programs, and the loader at its absolute path."""
-    process = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False, timeout=60)
+    process = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False, timeout=300)
     for line in process.stdout.splitlines():
         words = line.split()
         if "=>" in words and len(words) > 2 and words[2].startswith("/"):

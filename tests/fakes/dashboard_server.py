@@ -37,7 +37,7 @@ def serving(site: Site) -> Iterator[tuple[str, str]]:
 
         thread = threading.Thread(target=asyncio.run, args=(main(),))
         thread.start()
-        assert started.wait(60)
+        assert started.wait(300)
         try:
             yield f"http://dashboard.localhost:{port}", site.cookie()
         finally:

@@ -65,7 +65,7 @@ def on_a_small_disk(folder: Path, size: str, code: str) -> list[str]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
             env={**os.environ, "INFRA_CACHE": f"{folder}-cache", "INFRA_RUNTIME_DIR": f"{short}/run"},
         )
     if process.returncode == 77 or "unshare" in process.stderr:

@@ -70,7 +70,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         self.wfile.write(b"5\r\nfirst\r\n")
-        if released.wait(120):
+        if released.wait(300):
             self.wfile.write(b"4\r\nlast\r\n0\r\n\r\n")
 
     def websocket(self) -> None:

@@ -176,7 +176,7 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Return the path of docker, whose daemon has the image `localhost/box:1` during the test."""
     path = str(locate(Binary(name="docker")))
     version = [path, "version", "--format={{.Server.Version}}"]
-    result = subprocess.run(version, check=False, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(version, check=False, capture_output=True, text=True, timeout=300)
     if result.returncode != 0:
         pytest.skip(f"docker has no running daemon: {result.stderr.strip()}")
     monkeypatch.setenv("INFRA_CONTAINER_ENGINE", path)

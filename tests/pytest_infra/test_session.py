@@ -163,7 +163,7 @@ def test_ctrl_c_stops_the_stack(suite: Suite) -> None:
 
     run.send_signal(signal.SIGINT)
 
-    assert run.wait(timeout=60) == pytest.ExitCode.INTERRUPTED
+    assert run.wait(timeout=300) == pytest.ExitCode.INTERRUPTED
     assert suite.processes() == []
 
 
@@ -181,7 +181,7 @@ def test_two_runs_with_the_same_plan_share_the_stack(suite: Suite) -> None:
     second.stdout.fnmatch_lines(
         ["infra: the stack in *.data-test keeps running for 1 client *; 0 units left"]
     )
-    assert first.wait(timeout=60) == 0
+    assert first.wait(timeout=300) == 0
     assert suite.supervisors() == 1
     assert suite.await_end() == []
 
@@ -200,7 +200,7 @@ def test_a_run_with_another_plan_has_its_own_stack(suite: Suite) -> None:
 
     second.assert_outcomes(passed=1)
     second.stdout.fnmatch_lines([f"*{suite.root}/.data-test/plan-*", f"infra: 2 services, *{CLEAN}"])
-    assert first.wait(timeout=60) == 0
+    assert first.wait(timeout=300) == 0
     assert suite.await_end() == []
 
 
@@ -238,7 +238,7 @@ def test_two_checkouts_have_separate_stacks(suite: Suite, tmp_path: Path) -> Non
     until((suite.root / "pid-0").exists)
     (suite.root / "go").touch()
 
-    assert [run.wait(timeout=60) for run in runs] == [0, 0]
+    assert [run.wait(timeout=300) for run in runs] == [0, 0]
     assert suite.supervisors("one/.data-test") == 1
     assert suite.supervisors("two/.data-test") == 1
     assert suite.await_end() == []
@@ -251,6 +251,6 @@ def test_a_run_that_starts_while_a_stack_stops_succeeds(suite: Suite) -> None:
 
     for _ in range(2):
         runs = [suite.begin("-p", "no:cacheprovider") for _ in range(3)]
-        assert [run.wait(timeout=60) for run in runs] == [0, 0, 0]
+        assert [run.wait(timeout=300) for run in runs] == [0, 0, 0]
 
     assert suite.await_end() == []

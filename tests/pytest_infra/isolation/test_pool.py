@@ -23,7 +23,7 @@ class FakeFactory:
         self.gate.set()
 
     def make(self) -> str:
-        assert self.gate.wait(60)
+        assert self.gate.wait(300)
         self.log.append("make")
         if self.failures:
             raise self.failures.pop(0)

@@ -117,7 +117,7 @@ def test_a_unit_whose_removal_failed_during_a_restart_is_removed_later_and_not_r
     pool = Pool(factory, "test", report=messages.append)
 
     use_all(pool, 2)
-    assert factory.was_refused.wait(60)
+    assert factory.was_refused.wait(300)
     use_all(pool, 2)
     not_removed = pool.close()
 

@@ -373,7 +373,7 @@ def test_a_full_disk_is_not_reported_as_an_error_of_the_network(files: Files, tm
     )
 
     answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
     )
 
     assert answer.stdout.split() == ["27", str(tmp_path / "file.part")]

@@ -110,7 +110,7 @@ def test_an_installation_does_not_wait_for_the_build_of_another_one(
         try:
             slow_recipe = replace(RECIPE, name="slow", programs={"slow": ""})
             first = pool.submit(install, [(slow_recipe, slow), (RECIPE, old)], own_store)
-            assert begun.wait(60)
+            assert begun.wait(300)
             (tool,) = pool.submit(install, [(RECIPE, new)], own_store).result(60)
         finally:
             end.set()
@@ -248,7 +248,7 @@ def test_an_installation_that_was_ended_is_continued(
         part = own_store.downloads / "tool" / f"{entry.artefacts[0].file_name}.part"
         until(lambda: part.exists() and part.stat().st_size == 10)
         process.send_signal(number)
-        assert process.wait(60) != 0
+        assert process.wait(300) != 0
     finally:
         process.kill()
     files.stalled.clear()

@@ -133,7 +133,7 @@ def test_a_script_keeps_arguments_variables_and_the_pid(tmp_path: Path) -> None:
         text=True,
         env={"PATH": "/usr/bin:/bin"},
     ) as process:
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=300)
 
     assert printed == f"{process.pid} it's $HOME B /one/with space:/usr/bin:/bin a  b $c '\n"
 

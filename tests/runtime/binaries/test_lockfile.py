@@ -129,7 +129,7 @@ def test_processes_that_change_a_lock_at_the_same_time_keep_the_entries_of_each_
         pickle.dump((path, [replace(TOOL, recipe=f"tool-{number}")], image), process.stdin)
         process.stdin.close()
 
-    assert [process.wait(60) for process in processes] == [0] * 4
+    assert [process.wait(300) for process in processes] == [0] * 4
     assert len(read(path).entries) == len(read(path).images) == 4
     assert [file.name for file in tmp_path.iterdir()] == ["infra.lock"]
 

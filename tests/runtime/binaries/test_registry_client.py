@@ -106,7 +106,7 @@ def test_a_client_ends_with_the_process_that_has_started_it(tmp_path: Path) -> N
     until(lambda: pid.exists() and pid.read_text().endswith("\n"))
 
     process.kill()
-    process.wait(60)
+    process.wait(300)
 
     until(lambda: not Path(f"/proc/{pid.read_text().strip()}/exe").exists())
 

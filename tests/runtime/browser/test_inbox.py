@@ -97,7 +97,7 @@ def inbox(folder: Path, *messages: EmailMessage) -> Iterator[tuple[Recording, st
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
-    assert started.wait(60)
+    assert started.wait(300)
     try:
         yield api, f"http://127.0.0.1:{ports[0]}/"
     finally:

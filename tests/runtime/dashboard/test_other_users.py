@@ -73,7 +73,7 @@ def port(site: Site) -> Iterator[int]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    assert started.wait(60)
+    assert started.wait(300)
     yield listening.getsockname()[1]
     servers[0].should_exit = True
     thread.join(60)

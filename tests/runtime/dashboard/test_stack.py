@@ -38,7 +38,7 @@ class Restarting(Supervisor):
         changed()
         if self.connections == 3:
             self.is_followed.set()
-            self.ends.wait(60)
+            self.ends.wait(300)
 
 
 def test_the_events_are_followed_again_after_a_restart(

@@ -278,7 +278,7 @@ def test_a_directory_of_another_user_is_an_error_that_names_the_owner_and_the_op
         code = AS_OTHER_USER.format(path=[path for path in sys.path if path])
         command = [sys.executable, "-S", "-c", code, str(data)]
 
-        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
     path, reason, hint = result.stdout.splitlines()
     assert path == str(culprit)

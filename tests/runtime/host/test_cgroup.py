@@ -22,7 +22,11 @@ def run(code: str, token: str) -> list[str]:
     """Run code in another process, because a test must not change the group of pytest."""
     prelude = "import os, subprocess, sys; from infra_runtime.host import cgroup; token = sys.argv[1]\n"
     result = subprocess.run(
-        [sys.executable, "-c", prelude + code, token], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", prelude + code, token],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert result.stderr == ""
     return result.stdout.splitlines()

@@ -48,7 +48,7 @@ class Image:
 
     def run(self, *words: str) -> tuple[int, str, str]:
         with self.start(*words) as process:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=300)
             return process.returncode, out, err
 
 
@@ -90,7 +90,7 @@ def test_all_services_run_and_stop_together(tmp_path: Path) -> None:
         until(tmp_path / "worker")
         health = image.run("--health")[0]
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
 
     assert process.returncode == 0
     assert health == 0
@@ -123,6 +123,6 @@ def test_the_health_check_is_that_of_the_running_role(tmp_path: Path) -> None:
         until(tmp_path / "api")
         api = image.run("--health")[0]
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
 
     assert (before, web, api) == (1, 0, 1)

@@ -85,7 +85,7 @@ def test_the_commit_is_marked_when_files_differ_from_it(
         monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
 
     def git(*words: str) -> None:
-        subprocess.run(["git", "-C", str(tmp_path), *words], check=True, capture_output=True, timeout=60)
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True, capture_output=True, timeout=300)
 
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "shop"\nversion = "0.1"\n')
     git("init", "--initial-branch", "main")

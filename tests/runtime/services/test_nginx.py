@@ -91,7 +91,7 @@ def test_a_real_server_accepts_unusual_routes(tmp_path: Path) -> None:
         [program, "-t", "-q", "-e", "stderr", "-p", tmp_path, "-c", tmp_path / "nginx.conf"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -45,7 +45,7 @@ def tls_project(project: Project) -> Project:
     words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
     files = ("-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "certificate.pem")
     subprocess.run(
-        ["openssl", *words.split(), *files], cwd=project.root, check=True, capture_output=True, timeout=60
+        ["openssl", *words.split(), *files], cwd=project.root, check=True, capture_output=True, timeout=300
     )
     return project
 

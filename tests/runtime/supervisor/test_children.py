@@ -48,7 +48,7 @@ become_subreaper()
 asyncio.run(main())
 """
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
     )
 
     assert (result.stdout.split(), result.stderr) == (["True", "removed"], "")
@@ -87,7 +87,7 @@ async def main():
 asyncio.run(main())
 """
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
     )
 
     assert (result.stdout.split(), result.stderr) == (["3", "True", "True"], "")

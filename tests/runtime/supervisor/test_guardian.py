@@ -63,7 +63,7 @@ class Guarded:
         """Close the pipe as a killed supervisor does; return what the guardian printed before its exit."""
         os.close(self.pipe)
         self.pipe = -1
-        output, _ = self.process.communicate(timeout=60)
+        output, _ = self.process.communicate(timeout=300)
         assert self.process.returncode == 0
         return output
 
@@ -91,7 +91,7 @@ def test_at_the_end_of_the_pipe_all_started_processes_are_killed(guarded) -> Non
 
     guarded.die()
 
-    assert [child.wait(60) for child in children] == [-signal.SIGKILL] * 2
+    assert [child.wait(300) for child in children] == [-signal.SIGKILL] * 2
 
 
 def test_a_process_with_the_token_is_killed_without_a_record(guarded) -> None:
@@ -100,7 +100,7 @@ def test_a_process_with_the_token_is_killed_without_a_record(guarded) -> None:
 
     guarded.die()
 
-    assert child.wait(60) == -signal.SIGKILL
+    assert child.wait(300) == -signal.SIGKILL
 
 
 def test_a_guardian_that_does_not_read_is_killed_and_does_not_block_the_supervisor(tmp_path) -> None:
@@ -140,7 +140,7 @@ def test_an_incomplete_record_is_ignored(guarded) -> None:
 
     guarded.die()
 
-    assert child.wait(60) == -signal.SIGKILL
+    assert child.wait(300) == -signal.SIGKILL
     assert other.poll() is None
 
 
@@ -151,7 +151,7 @@ def test_records_that_come_in_pieces_are_put_together(guarded) -> None:
 
     guarded.die()
 
-    assert child.wait(60) == -signal.SIGKILL
+    assert child.wait(300) == -signal.SIGKILL
 
 
 def test_the_folder_of_the_sockets_is_removed_with_its_content(guarded, tmp_path) -> None:
@@ -216,7 +216,7 @@ def test_signals_except_sigkill_do_not_stop_the_guardian(guarded, number) -> Non
     guarded.process.send_signal(number)
     guarded.die()
 
-    assert child.wait(60) == -signal.SIGKILL
+    assert child.wait(300) == -signal.SIGKILL
 
 
 def _ignores(status: str, number: int) -> bool:

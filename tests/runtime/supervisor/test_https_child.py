@@ -35,7 +35,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["openssl", *words.split(), *names, *files],
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=300,
     )
     both = folder / "both.pem"
     both.write_text((folder / "certificate.pem").read_text() + (folder / "key.pem").read_text())

@@ -22,7 +22,7 @@ def output(folder: Path, *command: str, refuses_root: bool = False) -> str:
     log = folder / "child.log"
     log.unlink(missing_ok=True)
     child = spawn(command, env=dict(os.environ), cwd=str(folder), log=str(log), refuses_root=refuses_root)
-    status, text = child.wait(60), log.read_text().strip()
+    status, text = child.wait(300), log.read_text().strip()
     assert status == 0, text
     return text
 
@@ -37,7 +37,7 @@ def test_output_and_errors_are_appended_to_a_log_with_mode_0600(tmp_path) -> Non
     log = tmp_path / "child.log"
     for word in ("one", "two"):
         command = ("sh", "-c", f"echo {word}; echo not {word} >&2")
-        spawn(command, env={}, cwd="/", log=str(log), refuses_root=False).wait(60)
+        spawn(command, env={}, cwd="/", log=str(log), refuses_root=False).wait(300)
 
     assert log.read_text().split("\n") == ["one", "not one", "two", "not two", ""]
     assert log.stat().st_mode & 0o777 == 0o600

@@ -106,7 +106,7 @@ def test_a_server_with_threads_is_measured() -> None:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             codes = calls(channel)
     finally:
-        server.stop(None).wait(60)
+        server.stop(None).wait(300)
 
     assert codes == CODES
     check(metrics)

@@ -62,12 +62,6 @@ def _certificates(*, trust_env: bool) -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=trust_env)
 
 
-@cache
-def _certificates(*, trust_env: bool) -> ssl.SSLContext:
-    """Return the trusted certificates. Reading them takes 50 ms, so all connections share them."""
-    return httpx.create_ssl_context(trust_env=trust_env)
-
-
 class Registry:
     """A connection to one repository of a registry."""
 

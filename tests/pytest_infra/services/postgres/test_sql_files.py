@@ -93,7 +93,7 @@ def test_a_dump_is_restored_and_does_not_change_the_session_of_later_files(
         connection.execute("create schema shop; create table shop.pets (name text, born date)")
         connection.execute(r"insert into shop.pets values ('Ada\t', null), ('名', '2020-01-01')")
     command = [executables["pg_dump"], f"--dbname={database['socket_url']}"]
-    dump = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
+    dump = subprocess.run(command, check=True, capture_output=True, timeout=300).stdout
     with psycopg.connect(database.url) as connection:
         connection.execute("drop schema shop cascade")
     write(tmp_path / "sql" / "1.sql", dump)

@@ -603,7 +603,7 @@ def test_a_supervisor_started_by_another_process_is_awaited(paths) -> None:
 
     def serve() -> None:
         with answering(paths):
-            completed_process.wait(60)
+            completed_process.wait(300)
 
     client = connect_or_launch(paths, "test", launch=by_another_process)
     client.close()
@@ -623,7 +623,7 @@ def test_a_client_connects_as_soon_as_a_supervisor_has_written_its_control_file(
 
     def serve() -> None:
         with answering(paths):
-            completed_process.wait(60)
+            completed_process.wait(300)
 
     client = connect_or_launch(paths, "test", launch=lambda *_: threading.Thread(target=serve).start())
     client.close()
