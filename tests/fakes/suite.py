@@ -60,6 +60,7 @@ class Suite:
         self.root = pytester.path
         self.mark = uuid.uuid4().hex
         self._runs = 0
+        self._running: list[forked.Running] = []
 
     @property
     def paths(self) -> Paths:
@@ -93,9 +94,18 @@ class Suite:
         return pytest.RunResult(code, result.out.splitlines(), result.err.splitlines(), result.seconds)
 
     def begin(self, *arguments: str) -> forked.Running:
-        """Start pytest in a fork of this process without waiting for its exit."""
+        """Start pytest in a fork of this process; `end` kills it if it has not exited."""
         with Path(os.devnull).open("r+b") as null:
-            return forked.Running(self._program(*arguments), self.root, (null, null, null), self._environ())
+            streams = null, null, null
+            running = forked.Running(self._program(*arguments), self.root, streams, self._environ())
+        self._running.append(running)
+        return running
+
+    def end(self) -> None:
+        """Kill what `begin` has started, so that a failed test leaves no process."""
+        for running in self._running:
+            running.kill()
+            running.wait()
 
     def _program(self, *arguments: str) -> forked.Program:
         self._runs += 1

@@ -45,7 +45,7 @@ def pytester(imported: Imported, pytester: pytest.Pytester) -> Iterator[pytest.P
 @pytest.fixture
 def suite(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> Suite:
+) -> Iterator[Suite]:
     """An empty project of a user, in which warnings are errors and the variable `CI` is not set."""
     # The tests of all workers share one cache, because it takes seconds to make a seed.
     folder = tmp_path_factory.getbasetemp()
@@ -60,4 +60,5 @@ def suite(
     monkeypatch.setenv(MARK, project.mark)
     monkeypatch.setenv("INFRA_CACHE", cache)
     pytester.makeini("[pytest]\nfilterwarnings = error\n")
-    return project
+    yield project
+    project.end()

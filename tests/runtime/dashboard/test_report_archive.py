@@ -192,7 +192,7 @@ def test_a_link_in_place_of_the_folder_is_not_followed(data: Path, tmp_path: Pat
     outside.mkdir()
     (data / "capsules").symlink_to(outside)
 
-    with pytest.raises(ArchiveError, match="is not a folder"):
+    with pytest.raises(ArchiveError, match="must be a folder"):
         unpack(archive(**{"capsule.json": DESCRIPTION}), data)
 
     assert files(outside) == set()
