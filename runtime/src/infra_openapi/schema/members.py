@@ -163,10 +163,10 @@ class Objects:
         return self._shaped(start, sorted(violations, key=_Lazy.has_several))
 
     def _shaped(self, shape: _Shape, violations: list[_Lazy]) -> Any:
-        """Return an object that violates each rejecting schema, or `NOTHING`.
+        """Return an object that is invalid against several schemas, or `NOTHING`.
 
-        `violations` contains, for each rejecting schema, its possible violations. The object satisfies one
-        violation of each rejecting schema.
+        `violations` has an element for each of these schemas: the conditions of which one makes an object
+        invalid. The returned object meets one condition of each element.
         """
         self._search.step()
         if not violations:

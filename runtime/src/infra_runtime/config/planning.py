@@ -105,9 +105,8 @@ def _offering(
 ) -> dict[str, ServiceConfiguration]:
     """Return the services whose contributions under the keys `BRING_IN` can be consumed.
 
-    The result contains the services with a table. If a service with a table consumes such a key, the result
-    also contains all other services of the stack. Therefore, the contributions do not depend on the services
-    in the request.
+    The result contains `services`. If one of them consumes such a key, the result also contains all other
+    services of the stack. Therefore, the contributions do not depend on the services in the request.
     """
     offering = dict(services)
     if any(not BRING_IN.isdisjoint(service.entry.consumes) for service in services.values()):

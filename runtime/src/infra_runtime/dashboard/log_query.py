@@ -53,7 +53,7 @@ class Query:
         if self.level and self.level not in LEVELS:
             raise ParameterError(f"the level must be one of {', '.join(LEVELS)}, not {self.level[:80]!r}")
         if len(self.include) + len(self.exclude) > CONDITIONS:
-            raise ParameterError(f"`include` and `exclude` have at most {CONDITIONS} values")
+            raise ParameterError(f"`include` and `exclude` together have at most {CONDITIONS} values")
         included, excluded = _conditions("include", self.include), _conditions("exclude", self.exclude)
         return Selection(
             since=max(time_of("since", self.since, 0.0), self.began),

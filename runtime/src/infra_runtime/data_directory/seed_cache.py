@@ -177,9 +177,8 @@ def _seed(folder: str, name: str, *, read_all: bool) -> CachedSeed:
 def unused(path: str) -> Iterator[bool]:
     """Lock a seed during the `with` block.
 
-    Yield true if this succeeds, false if a stack uses or builds the seed. If the value is true, no stack can
-    use the seed until the end of the block, and the caller may remove the seed. The lock file of the seed is
-    removed after the block.
+    Yield false if a stack uses or builds the seed. Otherwise, yield true: until the end of the block, no
+    stack can use the seed, and the caller may remove it. After the block, the lock file is removed.
     """
     lock = f"{path}/{BUILDING_LOCK}" if path.endswith(BUILDING) else f"{path}.lock"
     descriptor = None

@@ -84,7 +84,7 @@ def _files() -> Iterator[Path]:
 
 
 class _Entry(BaseModel):
-    """The login of one registry: a token, the Base64 text of user and password, or both as plain text."""
+    """The login of one registry: a token, or user and password, in Base64 or as plain text."""
 
     auth: str | None = None
     username: str | None = None

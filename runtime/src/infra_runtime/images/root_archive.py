@@ -31,7 +31,7 @@ _KINDS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, t
 def is_root_archive(path: Path) -> bool:
     """Return whether a tar file contains a root file system (a folder `usr`) and not an image.
 
-    The archive is read only until the result is known.
+    The function stops reading the archive as soon as the result is known.
     """
     try:
         with tarfile.open(path) as archive:

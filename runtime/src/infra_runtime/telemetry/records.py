@@ -1,4 +1,4 @@
-"""The records of the store: spans, log records and metric points of one request, with all limits applied."""
+"""Convert an OTLP export request to the spans, log records and metric points that the store saves."""
 
 from __future__ import annotations
 

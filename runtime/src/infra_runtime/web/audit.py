@@ -225,7 +225,9 @@ def _compare(path: Path, last_head: Head, recorded: Head) -> None:
         raise AuditError(str(path), last_head.entries + 1, reason)
     if recorded.entries == last_head.entries and recorded.hash != last_head.hash:
         raise AuditError(
-            str(path), last_head.entries, f"the hash differs from the file {_head_path(path).name}"
+            str(path),
+            last_head.entries,
+            f"the hash of the last entry is not the hash in the file {_head_path(path).name}",
         )
 
 

@@ -304,7 +304,7 @@ def _key_class(algorithms: Sequence[str], possible: set[Any]) -> type[OctKey | R
     key_class = next(iter(classes), None)
     if len(classes) != 1 or key_class not in possible or key_class is None:
         raise _invalid(
-            f"the algorithms {list(algorithms)} cannot be used with one key of this type",
+            f"no key fits all of the algorithms {list(algorithms)}; list only algorithms for the key",
             "WEB_JWT_ALGORITHMS",
         )
     return key_class

@@ -65,7 +65,7 @@ def _run(files: Sequence[Path], database: Endpoint) -> None:
                 except library.Error as error:
                     raise ConfigurationError(
                         f"{error.args[-1]} (error {error.args[0]}, "
-                        f"statement {completed_count + 1} from line {line})",
+                        f"statement {completed_count + 1} of those that begin in line {line})",
                         where=f"{file}:{line}",
                         hint="Correct the migration.",
                     ) from error
