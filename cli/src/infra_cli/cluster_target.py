@@ -60,7 +60,7 @@ rollout_timeout = click.option(
     type=click.FloatRange(min=1),
     default=600.0,
     show_default=True,
-    help="The maximum number of seconds to wait for the workloads.",
+    help="The maximum number of seconds to wait until the workloads are ready.",
 )
 
 

@@ -246,7 +246,7 @@ class _Search:
         return all(covers(pair, self._context) is True for pair in pairs)
 
     def _common(self, exclusive: _Exclusive, first: Branch, second: Branch) -> Any:
-        """Return a value that both alternatives and `peer` allow, `UNDECIDED`, or `NOTHING`."""
+        """Return a value that both branches accept; `NOTHING` if none exists, `UNDECIDED` if unknown."""
         answer: Any = NOTHING
         questions = self._schemas.questions[Direction.NONE]
         if questions.unanswerable(held=[first.node, second.node], types=_NOT_NULL) is True:

@@ -135,7 +135,7 @@ class LogFile:
             end = start
 
     def _line_start(self, offset: int, end: int) -> int:
-        """Return the offset of a line start: between `offset` and `end` if possible, or else before it."""
+        """Return the offset of the first line that begins between `offset` and `end`, or of an earlier line."""
         first = self.start
         while offset > first:
             block = os.pread(self._file.fileno(), min(BLOCK, end - 1 - offset), offset)

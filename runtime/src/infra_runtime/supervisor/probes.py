@@ -141,7 +141,7 @@ async def http(host: str, port: int, probe: HttpProbe, tls: ssl.SSLContext | Non
 
 
 async def _body(reader: asyncio.StreamReader, content: bytes) -> bytes:
-    """Return the beginning of the body of an HTTP response, up to the block that contains `content`.
+    """Read the body of an HTTP response until it contains `content`, and return what was read.
 
     The server may leave the connection open, so a time limit ends the read, too.
     """

@@ -27,7 +27,7 @@ from infra_cli.commands.bin._project import Project, entry_document, project
 def command(
     project: Project, *, names: tuple[str, ...], platforms: tuple[str, ...], file: Path | None, as_json: bool
 ) -> None:
-    """Read the newest artefacts of recipes from their registries, and write them to infra.lock.
+    """Write the versions and hashes of the newest artefacts of recipes to infra.lock.
 
     Without NAME, the command locks the recipes that infra.lock already contains, and the recipes of the stack
     file. The versions in infra.lock take precedence over the versions in the lock of pytest-infra. The file

@@ -67,7 +67,7 @@ def replace_process(argv: Sequence[str], variables: Mapping[str, str]) -> int:
 def environment(
     user_variables: Mapping[str, str], service: str, endpoints: Mapping[str, ServiceEndpoint], status: Status
 ) -> dict[str, str]:
-    """Return the environment variables for a program that runs for a service.
+    """Return the environment variables of the program that `infra runtime exec SERVICE` starts.
 
     If a variable has several values, the value of the service has priority, then the value of the stack, then
     the value in `user_variables`.
