@@ -64,7 +64,7 @@ class Route(BaseModel):
 
     @property
     def upstream(self) -> str:
-        """The address `HOST:PORT` of the target, with references such as `${api.host}` if the target is a service."""
+        """The address `HOST:PORT` of the target; for a service, with references such as `${api.host}`."""
         to = self.to or ""
         return to if is_address(to) else f"${{{to}.host}}:${{{to}.port}}"
 
