@@ -1,4 +1,4 @@
-"""The label of a test: a name for clients and HTTP headers, by which services identify the test.
+"""The label of a test, which clients send as their name or in HTTP headers: services can log the test.
 
 Source: W3C Recommendation "Trace Context"; W3C "Propagation format for distributed context: Baggage";
 OpenTelemetry semantic conventions, "Test".

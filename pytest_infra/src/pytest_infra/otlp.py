@@ -130,7 +130,7 @@ class Exporter:
 
 
 def _is_readable(connection: Any, seconds: float) -> bool:
-    """Wait at most `seconds`; return whether a read from the socket would return data or fail at once."""
+    """Wait at most `seconds` until a read from the socket would not block; return false after this time."""
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     return bool(poll.poll(seconds * 1000))

@@ -49,12 +49,11 @@ def unnamed(fact: Fact) -> bool:
 
 
 def identity(fact: Fact) -> str:
-    """Return a string that distinguishes a fact from others with equal rule, subject, location and values.
+    """Return a string that distinguishes facts whose rule, subject, reported location and values are equal.
 
-    The string contains the location in the new document if this location is not in the main file, or if
-    neither location (in the old and in the new document) contains the other location. If the part has no
-    name, the string also contains a hash of the part's content. Without a location and a hash, the string is
-    empty.
+    The string contains the location in the new document if it is not in the main file, or if neither the old
+    nor the new location is inside the other one. If the changed element has no name, the string also contains
+    a hash of the element's content. If neither applies, the string is empty.
     """
     element = fact.revision or fact.base
     before, after = (

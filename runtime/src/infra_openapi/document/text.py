@@ -1,4 +1,4 @@
-"""Decode bytes to text, and JSON or YAML text to data; sizes are limited, and errors contain a line."""
+"""Decode bytes to text, and JSON or YAML text to data. Sizes are limited; errors contain a line number."""
 
 from __future__ import annotations
 

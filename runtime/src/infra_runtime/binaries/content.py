@@ -66,9 +66,10 @@ def locate(recipe: Recipe, source: str, folder: Path) -> dict[str, str]:
 
 
 def _check_interpreter(recipe: Recipe, path: Path) -> None:
-    """Raise `InstallError` if the program is a script that cannot run: for Python, or for a missing Node.js.
+    """Raise `InstallError` for a script of a missing interpreter: Python, or Node.js if it is not installed.
 
-    The first line of a script in a wheel is `#!python`, which pip replaces. Source: PEP 427.
+    The first line of a Python script in a wheel is `#!python`. pip replaces this line, `infra bin install`
+    does not. Source: PEP 427.
     """
     with path.open("rb") as file:
         first_line = file.readline(200)

@@ -190,9 +190,10 @@ class Traces(Record):
 
 
 def traces(events: Iterable[Event]) -> Traces:
-    """Return the traces of all runs since the last run that ended completely.
+    """Return what the runs after the last run that stopped everything can have left on the machine.
 
-    Of runs before the machine's last boot, only the container engines are included.
+    No process outlives a boot. Therefore, for runs before the last boot, the result contains only the
+    container engines that the runs used.
     """
     roots: dict[int, str] = {}
     groups: dict[str, str] = {}

@@ -154,7 +154,8 @@ class Layout:
         """
         if descriptor.size > documents.LIMIT:
             raise ImageError(
-                str(self.folder), f"the document {descriptor.digest} has {descriptor.size} bytes"
+                str(self.folder),
+                f"the document {descriptor.digest} has {descriptor.size} bytes, more than {documents.LIMIT}",
             )
         return b"".join(self.blocks(descriptor))
 

@@ -285,7 +285,7 @@ def test_a_file_that_is_not_in_utf_8_is_an_error_with_its_line(
 def test_a_dump_with_another_database_is_an_error(tmp_path: Path, database: Endpoint) -> None:
     write(tmp_path / "a.sql", "\\connect postgres\nselect 1;\n")
 
-    with pytest.raises(MigrationError, match="ends in the database 'postgres'") as caught:
+    with pytest.raises(MigrationError, match="connected to the database 'postgres'") as caught:
         migrate(tmp_path, database)
 
     assert "--create" in caught.value.hint

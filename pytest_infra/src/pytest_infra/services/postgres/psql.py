@@ -77,10 +77,11 @@ def run(file: Path, root: Path, database: Endpoint, program: str = "") -> None:
     last_line = process.stdout.strip().rpartition("\n")[2]
     if last_line != database["database"]:
         raise MigrationError(
-            f"the file ends in the database {last_line!r}, not in the database of the template",
+            f"after the file has run, the session is connected to the database {last_line!r}, "
+            "not to the database of the template",
             where=str(file),
-            hint="Remove `\\connect` and `CREATE DATABASE` from the file, or write it with pg_dump without"
-            " `--create`.",
+            hint="Remove `\\connect` and `CREATE DATABASE` from the file, or create the file with pg_dump"
+            " without `--create`.",
         )
 
 

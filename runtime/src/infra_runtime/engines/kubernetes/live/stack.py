@@ -110,7 +110,7 @@ def operated(kubectl: Kubectl, stack: str) -> list[Object]:
 
 
 def pod_selector(kubectl: Kubectl, stack: str, service: str) -> str:
-    """Return the labels of the pods of a service, which an operator may run; empty if it has no pods."""
+    """Return the labels that select the pods of a service or of its operator; empty without pods."""
     names = workload_names(service)
     for resource in operated(kubectl, stack):
         if resource["metadata"]["name"] in names:
