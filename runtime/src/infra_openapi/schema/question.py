@@ -281,10 +281,10 @@ class Questions:
                 yield (Literal(base, Role.HELD), Literal(first, Role.HELD), Literal(second, Role.HELD))
 
     def _overlaps(self, branches: list[Node]) -> Iterator[tuple[Node, Node]]:
-        """Yield the pairs of alternatives that can have a common value other than an open object.
+        """Yield the pairs of alternatives for which one value can be valid in both alternatives.
 
-        An open object allows undeclared properties, so nearly all open objects have common values, but
-        clients do not send these values.
+        Objects do not count if both alternatives allow undeclared properties: nearly all such alternatives
+        have objects in common, but clients do not send these objects.
         """
         for index, first in enumerate(branches):
             self.step(1 + (len(branches) - index) // _PAIRS_IN_STEP)

@@ -1,4 +1,4 @@
-"""The service kit of the kind `s3`: each test gets a bucket, and usually keys that are valid for it only."""
+"""The service kit of the kind `s3`: each test gets a bucket, and in most servers its own access keys."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ class _Forward:
         return ("${bin.python}", "-P", "-m", f"{_PACKAGE}.{module}", *common, *arguments)
 
     def _exports(self, available: Mapping[str, ServiceSpec]) -> dict[str, str]:
-        """Return the exports of the service in its container that have a value on this machine."""
+        """Return the exports of the deployed service whose references have a value on this machine."""
         exports = {**self.spec.exports, **container_of(self.spec).exports}
         secrets = {f"secret.{name}" for name in container_of(self.spec).secret_files.values()}
         return {
