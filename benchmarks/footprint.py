@@ -76,9 +76,8 @@ def processor(pids: list[int]) -> float:
     """Return the processor time that the processes have used, in seconds. Source: Linux, sched-stats.rst."""
     total = 0.0
     for pid in pids:
-        with contextlib.suppress(
-            FileNotFoundError
-        ):  # the process has exited, such as a backend of PostgreSQL
+        # The process has exited, such as a backend of PostgreSQL.
+        with contextlib.suppress(FileNotFoundError):
             for task in Path(f"/proc/{pid}/task").iterdir():
                 total += int((task / "schedstat").read_text(encoding="ascii").split()[0]) / 1e9
     return total

@@ -47,7 +47,7 @@ def test_a_process_that_only_names_the_folder_is_counted_but_not_signalled(
     command = [sys.executable, "-c", "input()", f"{tmp_path}/data"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
         counted = [process.pid for process in leftovers.members(str(tmp_path))]
-        signalled = [process.pid for process in leftovers.members(str(tmp_path), named=False)]
+        signalled = [process.pid for process in leftovers.members(str(tmp_path), by_command_line=False)]
         child.kill()
 
     assert counted == [child.pid]

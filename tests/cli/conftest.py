@@ -31,7 +31,7 @@ def shop(infra: CommandLine) -> CommandLine:
 
 @pytest.fixture(scope="module")
 def open_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
-    """Run `infra` in the same project with a running stack, for tests that do not change it."""
+    """Run `infra` in the same project with a running stack, for tests that leave it as it was."""
     line = CommandLine(tmp_path_factory.mktemp("open") / "project")
     line.write(stack_file(SHOP, ["db", "api", "worker"]))
     assert line("runtime", "up", "--detach").code == 0

@@ -219,9 +219,8 @@ def test_old_versions_are_removed(project: CommandLine, files: Files) -> None:
     project("bin", "install")
 
     (project.root / "infra.lock").rename(project.root / "kept.lock")
-    assert (
-        project("bin", "remove", "--old").out == "executables: 0 removed, 0 B freed\n"
-    )  # of another project
+    # Of another project.
+    assert project("bin", "remove", "--old").out == "executables: 0 removed, 0 B freed\n"
     (project.root / "kept.lock").rename(project.root / "infra.lock")
 
     answer = project("bin", "remove", "--old")

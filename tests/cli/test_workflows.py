@@ -401,7 +401,7 @@ def test_a_deploy_waits_for_the_members_of_an_operator_and_only_a_request_delete
     again = shop.deploy(database())
     spec = shop.server.find("clusters", "postgres")["spec"]
     deleted = shop.run("delete", "--yes")
-    kept = ("clusters", "shop", "postgres") in shop.server.objects
+    remaining = shop.server.names("deployments"), ("clusters", "shop", "postgres") in shop.server.objects
     with_data = shop.run("delete", "--yes", "--with-data")
 
     assert failed.code == 20
@@ -419,6 +419,6 @@ def test_a_deploy_waits_for_the_members_of_an_operator_and_only_a_request_delete
     assert again.out == "no changes\n", again
     assert (spec["instances"], spec["bootstrap"]["initdb"]["owner"]) == (2, "app")
     assert deleted.code == 0, deleted
-    assert kept
+    assert remaining == (set(), True)
     assert with_data.code == 0, with_data
     assert ("clusters", "shop", "postgres") not in shop.server.objects

@@ -18,14 +18,14 @@ def test_the_benchmark_of_a_control_plane_measures_each_step_of_a_deploy(
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
 
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "benchmarks.cluster", "--tenants", "2", "--pods", "3"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "6 pods are ready, since the first write" in done.stdout
-    assert "deploy without changes" in done.stdout
-    assert "kubectl apply, dry run" in done.stdout
-    assert "memory of kube-apiserver (RSS)" in done.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "6 pods are ready, since the first write" in result.stdout
+    assert "deploy without changes" in result.stdout
+    assert "kubectl apply, dry run" in result.stdout
+    assert "memory of kube-apiserver (RSS)" in result.stdout
     assert not list(tmp_path.iterdir())

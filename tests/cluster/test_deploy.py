@@ -373,9 +373,8 @@ def test_the_number_of_an_autoscaler_is_neither_changed_nor_reset(shop: Shop) ->
 
     production = shop.deploy(environment="production")
     after = shop.field("deployment/api", ".spec.replicas")
-    shop.cluster.kubectl(
-        "scale", "deployment/api", "--replicas=7", "--namespace", shop.namespace
-    )  # what an HPA does
+    # What an HPA does.
+    shop.cluster.kubectl("scale", "deployment/api", "--replicas=7", "--namespace", shop.namespace)
     again = shop.deploy(environment="production")
 
     assert production.code == 0, production

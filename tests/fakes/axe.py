@@ -58,9 +58,9 @@ def script() -> str:
             with tarfile.open(tarball) as tar:
                 content = tar.extractfile("package/axe.min.js")
                 assert content
-                block = Path(folder, "part")
-                block.write_bytes(content.read())
-            block.replace(path)
+                partial_file = Path(folder, "part")
+                partial_file.write_bytes(content.read())
+            partial_file.replace(path)
     return path.read_text(encoding="utf-8")
 
 

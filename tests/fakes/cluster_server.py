@@ -133,9 +133,9 @@ class _Handler(BaseHTTPRequestHandler):
         plural, name, subresource = [*words, "", "", ""][:3]
         kind = next(
             (
-                response
+                kind_name
                 for kinds in KINDS.values()
-                for plural_name, response in kinds
+                for plural_name, kind_name in kinds
                 if plural_name == plural
             ),
             "",

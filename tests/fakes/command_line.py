@@ -196,17 +196,25 @@ class CommandLine:
             variables = {**self.environ, "TERM": "xterm-256color", **environ}
             forked.become(forked.console_script(arguments), self.root, variables)
         screen, waiting, deadline = "", dict(type_after), time.monotonic() + PATIENCE
-        with contextlib.suppress(OSError):  # reading a terminal that no process has open fails with EIO
-            while time.monotonic() < deadline:
-                if select.select([terminal], [], [], 0.1)[0]:
-                    block = os.read(terminal, 65536)
-                    if not block:
-                        break
+        try:
+            with contextlib.suppress(OSError):  # reading a terminal that no process has open fails with EIO
+                while block := self._read(terminal, deadline):
                     screen += block.decode(errors="replace")
-                for text in [text for text in waiting if text in screen]:
-                    os.write(terminal, waiting.pop(text).encode())
-        os.close(terminal)
+                    for text in [text for text in waiting if text in screen]:
+                        os.write(terminal, waiting.pop(text).encode())
+        except BaseException:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
+        finally:
+            os.close(terminal)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), screen
+
+    @staticmethod
+    def _read(terminal: int, deadline: float) -> bytes:
+        seconds = max(0.0, deadline - time.monotonic())
+        assert select.select([terminal], [], [], seconds)[0], "the terminal printed nothing in time"
+        return os.read(terminal, 65536)
 
     def end(self, *folders: str) -> None:
         """Kill the processes that the test has started, and stop its stacks, also those in these folders."""

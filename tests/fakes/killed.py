@@ -58,7 +58,7 @@ def _copy(folder: Path, copies: Path, prepare: Callable[[], None], act: Callable
     prepare()
 
     def copy(number: int, _: str, status: int = KILLED) -> None:
-        shutil.copytree(folder, copies / f"{number:03}-{status}", symlinks=True)
+        shutil.copytree(folder, copies / f"{number:05}-{status}", symlinks=True)
 
     changes = _intercept(copy, syncs=False)
     act()
@@ -82,7 +82,7 @@ def _fail(folder: Path, copies: Path, prepare: Callable[[], None], act: Callable
         except InfraError:
             status = FAILED
         changes.handler = None
-        folder.rename(copies / f"{step:03}-{status}")
+        folder.rename(copies / f"{step:05}-{status}")
         folder.mkdir()
         if changes.count < step:
             assert status == COMPLETE

@@ -79,7 +79,10 @@ def alive(data: Path) -> list[int]:
 
 
 def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait until a condition is true because of another process; only for tests with real processes."""
+    """Wait until a condition is true because of another process; only for tests with real processes.
+
+    The pause between two checks is up to 0.25 s: a condition that is true for a shorter time can be missed.
+    """
     began = time.monotonic()
     deadline = began + seconds
     while not condition():

@@ -135,7 +135,12 @@ class Suite:
             try:
                 if process.status() == psutil.STATUS_ZOMBIE:
                     continue
-                ours = process.environ().get(MARK) == self.mark or self.paths.run in process.cmdline()
+                ours = (
+                    process.environ().get(MARK) == self.mark
+                    or self.paths.run in process.cmdline()
+                    # a fork has the environment of the test process, which is in the same folder
+                    or (process.cwd() == str(self.root) and process.pid != os.getpid())
+                )
             except (psutil.Error, OSError):
                 continue
             if ours:

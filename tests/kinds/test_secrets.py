@@ -87,7 +87,9 @@ class CommandLines:
 
     def _watch(self) -> None:
         while not self._stop.wait(0.005):
-            for number in self._numbers() - self._earlier:
+            numbers = self._numbers()
+            self._earlier &= numbers  # a new process can get the number of a process that has exited
+            for number in numbers - self._earlier:
                 with contextlib.suppress(OSError):
                     self.lines.add(Path("/proc", number, "cmdline").read_text(errors="replace"))
 

@@ -105,13 +105,13 @@ def test_none_of_our_files_names_the_kind() -> None:
         assert [path for path in sources if KIND in path.read_text(encoding="utf-8")] == []
 
 
-def test_the_shell_completes_the_command(project: Path) -> None:
+def test_the_shell_completes_the_name_of_the_kind(project: Path) -> None:
     words = {"COMP_CWORD": "3", "COMP_WORDS": "infra runtime up acm"}
 
     assert run(project, INFRA, _INFRA_COMPLETE="bash_complete", **words).splitlines() == [f"plain,{KIND}"]
 
 
-def test_the_list_of_services_describes_the_dashboard(project: Path) -> None:
+def test_the_list_of_services_describes_the_kind(project: Path) -> None:
     assert "a cache of small values (memcached)" in CommandLine(project)("runtime", "list").out
 
 

@@ -173,7 +173,7 @@ def write(
 
 
 def display_path(path: Path) -> Path:
-    """Return a path for output: relative to the working directory if the path is below this directory."""
+    """Return a path for output: relative to the working directory if it is below it, otherwise unchanged."""
     cwd = Path.cwd()
     return path.relative_to(cwd) if path.is_relative_to(cwd) else path
 

@@ -164,9 +164,8 @@ class ReportedStack:
         except KeyboardInterrupt:
             if self._supervisor:
                 processes.send(self._supervisor, signal.SIGKILL)
-                remains.end_unsupervised(
-                    self._paths
-                )  # the guardian may have been killed together with the supervisor
+                # The guardian may have been killed together with the supervisor.
+                remains.end_unsupervised(self._paths)
             self._check_leaks()
         except SupervisorError:
             if self._supervisor and processes.started(self._supervisor.pid) == self._supervisor.started:

@@ -150,9 +150,8 @@ def leave(stack: Stack, *, reuse: float | None, keep: bool) -> None:
     With `keep`, the stack contains units of failed tests, and keeps running for at least `KEEP` seconds.
     """
     if keep or reuse is not None:
-        with contextlib.suppress(
-            SupervisorError
-        ):  # the supervisor has exited, so the stack cannot be kept running
+        # The supervisor has exited, so the stack cannot be kept running.
+        with contextlib.suppress(SupervisorError):
             _keep_running(stack, reuse or 0.0, keep=keep)
     stack.close()
 

@@ -87,7 +87,7 @@ def _entry(entry: Any, file: str, line: int) -> Acceptance:
         if isinstance(entry[key], bool) or not isinstance(entry[key], str | int | None):
             # Without quotes, YAML reads a fingerprint such as `12e4567890123456` as a number.
             raise CompareError(file, f"the value of `{key}` is not a string: put the value in quotes", line)
-    # A fingerprint that consists of digits only needs no quotes: YAML returns it as an integer.
+    # A fingerprint that consists only of digits needs no quotes: YAML returns it as an integer.
     texts = {key: str(entry[key]) for key in (*_REQUIRED_KEYS, "rule", "change") if key in entry}
     return Acceptance(
         **texts,

@@ -111,9 +111,8 @@ def _index_of_member(value: Any, finding: Finding) -> str:
     """
     changed_value = finding.after if finding.before is None else finding.before
     names = {finding.subject}
-    if (
-        isinstance(changed_value, list) and "enum-value" in finding.rule
-    ):  # the first of several values is located
+    # The first of several values is located.
+    if isinstance(changed_value, list) and "enum-value" in finding.rule:
         names = {json.dumps(name, ensure_ascii=False) for name in changed_value}
     for number, name in enumerate(value if isinstance(value, list) else ()):
         if names & {name if isinstance(name, str) else "", json.dumps(name, ensure_ascii=False)}:

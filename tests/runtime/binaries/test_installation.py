@@ -111,7 +111,7 @@ def test_an_installation_does_not_wait_for_the_build_of_another_one(
             slow_recipe = replace(RECIPE, name="slow", programs={"slow": ""})
             first = pool.submit(install, [(slow_recipe, slow), (RECIPE, old)], own_store)
             assert begun.wait(300)
-            (tool,) = pool.submit(install, [(RECIPE, new)], own_store).result(60)
+            (tool,) = pool.submit(install, [(RECIPE, new)], own_store).result(300)
         finally:
             end.set()
 

@@ -1,4 +1,4 @@
-"""One browser for all tests of this folder."""
+"""One browser for all tests of a module."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium. While it runs, the thread of the tests has an event loop, so `asyncio.run` fails in it."""
     from playwright.sync_api import sync_playwright

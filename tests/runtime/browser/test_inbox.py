@@ -138,12 +138,12 @@ def test_each_view_of_a_message_fits_the_window_and_its_html_is_never_executed(
 
         page.get_by_text("Order 17, with").first.click()
         page.frame_locator("#html").get_by_text("Your order").wait_for()
-        too_wide = {"html": excess(page)}
+        too_wide = {"html": excess(page, "html")}
         page.get_by_role("button", name="Text", exact=True).click()
         page.locator("#text", has_text="Your order 17").wait_for()
         page.get_by_role("button", name="Headers").click()
         page.get_by_role("cell", name="ann@example.test").wait_for()
-        too_wide["headers"] = excess(page)
+        too_wide["headers"] = excess(page, "headers")
         links = {link.get_attribute("href") for link in page.locator("#links a").all()}
 
     assert too_wide == {"html": {}, "headers": {}}
@@ -151,14 +151,14 @@ def test_each_view_of_a_message_fits_the_window_and_its_html_is_never_executed(
     assert [path for path in api.requests if "executed" in path] == []
 
 
-def excess(page: Page) -> dict[int, int]:
-    """Return the widths of the window in which the page is too wide → the width of the page."""
+def excess(page: Page, view: str) -> dict[int, int]:
+    """Return a mapping from the widths of the window for which the page is too wide to its own width."""
     widths = {}
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 800})
         widths[width] = page.evaluate("document.documentElement.scrollWidth")
         if folder := os.environ.get("INFRA_SCREENSHOTS"):
-            page.screenshot(path=f"{folder}/inbox-{width}.png", full_page=True)
+            page.screenshot(path=f"{folder}/inbox-{view}-{width}.png", full_page=True)
     return {width: shown for width, shown in widths.items() if shown > width}
 
 

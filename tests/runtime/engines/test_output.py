@@ -57,8 +57,8 @@ def test_two_exports_at_once_leave_the_files_of_one_of_them(tmp_path: Path) -> N
     texts = [{f"{name}.yaml": f"{SMALL}n: {number}\n" for name in range(50)} for number in range(4)]
 
     with ThreadPoolExecutor(max_workers=4) as pool:
-        for process in [pool.submit(write, tmp_path, files, "kubernetes") for files in texts * 3]:
-            process.result()
+        for future in [pool.submit(write, tmp_path, files, "kubernetes") for files in texts * 3]:
+            future.result()
 
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} in texts
 

@@ -130,8 +130,8 @@ def test_two_builds_at_once_leave_a_complete_image(request_: Request, tmp_path: 
         requests.append(replace(request_, project=replace(request_.project, root=root)))
 
     with ThreadPoolExecutor(max_workers=3) as pool:
-        for process in [pool.submit(build, request, tmp_path / "out") for request in requests * 3]:
-            process.result()
+        for future in [pool.submit(build, request, tmp_path / "out") for request in requests * 3]:
+            future.result()
 
     layout = Layout.open(tmp_path / "out" / "api")
     digests = {blob.digest for blob in layout.closure(layout.find("1.2")) if layout.read(blob)}

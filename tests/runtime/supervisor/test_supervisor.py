@@ -179,11 +179,11 @@ def test_the_environment_is_a_variable_of_every_process(stack_of, data) -> None:
 
 
 def test_a_task_exits_before_its_dependents_start(stack_of, data, tmp_path) -> None:
-    completed_process = tmp_path / "done"
-    migrate = ServiceSpec(name="migrate", command=("touch", str(completed_process)), task=True, cwd="${root}")
+    marker = tmp_path / "done"
+    migrate = ServiceSpec(name="migrate", command=("touch", str(marker)), task=True, cwd="${root}")
     checks = ServiceSpec(
         name="checks",
-        command=("test", "-e", str(completed_process)),
+        command=("test", "-e", str(marker)),
         task=True,
         needs=("migrate",),
         cwd="${root}",
@@ -191,7 +191,7 @@ def test_a_task_exits_before_its_dependents_start(stack_of, data, tmp_path) -> N
 
     stack_of(migrate, checks)
 
-    assert completed_process.exists()
+    assert marker.exists()
 
 
 # --- faulty services -------------------------------------------------------------------------------

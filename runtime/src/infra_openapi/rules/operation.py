@@ -337,7 +337,7 @@ RULES = [
                 mirror=facts.SECURITY_SCHEME_CHANGED,
                 peer=("api-security-component-type-changed",),
                 message="changed the security scheme {subject} from {before} to {after}",
-                explain=("Clients must send other credentials, or send them in another part of the request."),
+                explain="Clients must send other credentials, or send them in another part of the request.",
             ),
             Row(
                 fact=facts.SECURITY_FLOW_REMOVED,

@@ -320,7 +320,7 @@ RULES = [
                 fact=facts.CONDITION_CHANGED,
                 effect=U,
                 mirror=facts.CONDITION_CHANGED,
-                message="changed the `if` of {element}, so that its condition applies to other values",
+                message="changed the `if` of {element}",
                 explain=(
                     "The comparison does not evaluate how the new `if` changes the effect of `then` and "
                     "`else`."

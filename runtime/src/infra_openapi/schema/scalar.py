@@ -60,9 +60,8 @@ def types(old: Node, new: Node, change: Change) -> frozenset[str]:
     shared = before & after
     narrowed, widened = bool(before - after), bool(after - before)
     was_integral, is_integral = _integral(old, change), _integral(new, change)
-    both_enumerate = (
-        "number" in old.values and "number" in new.values
-    )  # the enumerated values are compared instead of the types
+    # The enumerated values are compared instead of the types.
+    both_enumerate = "number" in old.values and "number" in new.values
     if "number" in shared and was_integral != is_integral and not both_enumerate:
         # Multiples of an integer are integers, also with the type `number`.
         narrowed = narrowed or (is_integral and not _has_integer_step(old))

@@ -242,7 +242,7 @@ def _with_launch_methods(
         methods = [launch.BUBBLEWRAP]
         if not bubblewrap:
             paths = ", ".join(mounts)
-            problem = f"its programs need `bwrap` for {paths}, which is missing or cannot create namespaces"
+            problem = f"its programs need {paths}, but `bwrap` is missing or cannot create namespaces"
             hint = f"Run `infra bin install bubblewrap {recipe.name}`, or put the program on PATH."
             raise InstallError(recipe.name, problem, recipe.hint or hint)
     glibc = next((artefact.version for artefact in locked.artefacts if artefact.name == debian.GLIBC), "")

@@ -219,7 +219,7 @@ def write(path: Path, lock: Lock) -> None:
 def update(path: Path, entries: Iterable[Locked] = (), images: Mapping[str, str] | None = None) -> None:
     """Add entries and digests of images to a lock file; they replace entries with the same key.
 
-    A lock on the folder prevents that two processes overwrite the entries of each other. Raises
+    A lock on the folder prevents two processes from overwriting each other's entries. Raises
     `InstallError` if the file cannot be written, and `ConfigurationError` if its content is not a lock.
     """
     try:

@@ -31,8 +31,8 @@ class Declaration:
     def table(self, service: str) -> Mapping[str, Any]:
         """Return the settings of a service, merged from all sources.
 
-        Empty if no source contains settings of it. The settings of the service `proxy` include the table of
-        the kind that the setting `proxy` selects.
+        The result is empty if no source contains settings of the service. The settings of the service `proxy`
+        include the table of the kind that the setting `proxy` selects.
         """
         service_table = self.stack.services.get(service, {})
         if service == PROXY and self.stack.proxy is not None:

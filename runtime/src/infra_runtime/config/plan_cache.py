@@ -163,7 +163,7 @@ def _identities(sought: Sequence[BinarySearch]) -> list[list[int]]:
 def _states(files: Iterable[str]) -> dict[str, list[int] | None]:
     """Return a mapping from path to a file's modification time (ns) and size.
 
-    To None if the file is missing.
+    The value is None if the file is missing.
     """
     states: dict[str, list[int] | None] = {}
     for file in files:

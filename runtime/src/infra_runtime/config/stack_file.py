@@ -39,10 +39,7 @@ class StackFile:
         return values
 
     def where(self, key: Key) -> str:
-        """Return the file and the line of a key, or of the innermost table that contains it:
-
-        `infra.toml:3`.
-        """
+        """Return the location of a key, or of the innermost table that contains it: `infra.toml:3`."""
         lines = line_numbers(self.text)
         full_key = (*self.table, *key)
         while full_key and full_key not in lines:
@@ -53,7 +50,7 @@ class StackFile:
 def find(directory: Path) -> StackFile | None:
     """Return the stack file in a directory, or in the nearest directory above.
 
-    None without a stack file.
+    The result is None if no such file exists.
 
     Raises `ConfigurationError` if a directory has two stack files, or a file cannot be read.
     """
@@ -99,7 +96,7 @@ def _has_stack_table(path: Path) -> bool:
     if _STACK_TABLE.search(content):
         return True
     # A `pyproject.toml` without a stack is not parsed: parsing is slow, and an invalid file must not be an
-    # error if # it describes no stack.
+    # error if it describes no stack.
     if b"infra" not in content or b"tool" not in content:
         return False
     try:

@@ -71,7 +71,7 @@ def record_of(dashboard: Dashboard, name: str) -> Path:
     if path is None:
         raise ProblemError(
             HTTPStatus.NOT_FOUND,
-            f"this session does not exist, or its record was removed: a data directory keeps the newest "
+            "this session does not exist, or its record was removed: a data directory keeps the newest "
             f"{MOST_SESSIONS} records",
         )
     return path

@@ -133,7 +133,7 @@ class Logs:
             line_end = block.find(b"\n", len(_mark(size)))
             end = cut + (line_end if line_end >= 0 else len(_mark(size)))
             # The new line ends at the end of the replaced line. Its length is computed for the number `end`,
-            # because the number # of dropped bytes in the line can have one digit less.
+            # because the number of removed bytes in the line can have one digit less.
             start = end - len(_mark(end))
             if size > LARGEST:
                 self._truncate(service, descriptor, size, keep)

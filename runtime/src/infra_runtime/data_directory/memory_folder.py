@@ -3,7 +3,7 @@
 The name of the folder is written to the marker of the data directory before the folder is created. Therefore,
 the next start, `infra runtime down` and a wipe find the folder even if the supervisor was killed. The
 supervisor and its guardian hold the lock of a file in the folder, so that a process in another container, for
-which this data directory does not exist, does not remove the folder.
+which this data directory does not exist, does not remove the folder while it is in use.
 """
 
 from __future__ import annotations
@@ -32,9 +32,8 @@ def create(paths: Paths) -> tuple[str, int]:
     `OSError` if the folder cannot be created.
     """
     folder = recorded(paths)
-    if not folder or os.path.lexists(
-        folder
-    ):  # a copy of the data directory in another container uses the name
+    # A copy of the data directory in another container uses the name.
+    if not folder or os.path.lexists(folder):
         folder = new_path(paths)
         _record(paths, os.path.basename(folder))
     return folder, make(paths, folder)

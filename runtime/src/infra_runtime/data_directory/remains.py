@@ -58,9 +58,8 @@ def end(paths: Paths) -> Cleaned:
     for engine, token in traces.engines:
         from infra_runtime.host import containers  # imported here: rarely used, and the import takes 4 ms
 
-        container_count += len(
-            containers.left(engine, token)
-        )  # before the processes in the containers are killed
+        # Before the processes in the containers are killed.
+        container_count += len(containers.left(engine, token))
     pids, processes_left = processes.kill(traces.roots, *traces.tokens) if traces else (set(), [])
     remaining = [f"process {process.pid}" for process in processes_left]
     for engine, token in traces.engines:

@@ -27,14 +27,13 @@ def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
 
     Raises:
         DataDirectoryError: the directory contains files but no marker, a supervisor is running for the
-        directory, or a
-          file cannot be removed.
+            directory, or a file cannot be removed.
     """
     data = Path(paths.data)
     if not data.is_dir() or not any(data.iterdir()):
         return []
     # A directory without a marker is accepted if it contains only files that remain of a killed process: the
-    # lock file of # a wipe, or the temporary file from which a start creates the marker.
+    # lock file of a wipe, or the temporary file from which a start creates the marker.
     if not Path(paths.marker).is_file() and not {*data.iterdir()} <= {Path(paths.lock), *_temporary(paths)}:
         hint = "If you no longer need the directory, remove it with `rm -r`."
         reason = "the folder is not removed: it has no file infra.json, so it is not a data directory"

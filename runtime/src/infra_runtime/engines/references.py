@@ -158,8 +158,8 @@ def _check_path(text: str, spec: ServiceSpec, stack: Stack, field: str) -> None:
 def working_folder(spec: ServiceSpec) -> str:
     """Return the working directory of a user's own program.
 
-    Empty if it is the working directory of the image. Raises `ConfigurationError` if it is a folder of this
-    machine that the image does not have.
+    The result is empty if it is the working directory of the image. Raises `ConfigurationError` if it is a
+    folder of this machine that the image does not have.
     """
     container = container_of(spec)
     if {"${root}": container.root, "${data}": container.data}.get(spec.cwd) == "":

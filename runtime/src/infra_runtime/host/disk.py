@@ -120,9 +120,9 @@ def write(path: str, text: str, *, durable: bool) -> None:
 
 
 def sync_folder(path: str) -> None:
-    """Write the list of a folder's files to the disk, so that it survives a power failure. Source:
+    """Write the list of a folder's files to the disk, so that it survives a power failure.
 
-    fsync(2).
+    Source: fsync(2).
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

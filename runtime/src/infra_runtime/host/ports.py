@@ -52,7 +52,7 @@ class Ports:
     def take(self, service: str, name: str, number: int, may_differ: bool = False) -> int:
         """Reserve a port of a service, and return its number; later calls return this number again.
 
-        In an environment with fixed ports, the number is `wanted`. In tests, or if `wanted` is in use and
+        In an environment with fixed ports, this number is `number`. In tests, or if `number` is in use and
         `may_differ` is true, the number of a free port is used. Raises `PortError` if the fixed port is in
         use or if no port is free, `PermissionError` if the port is below 1024 and this process has no
         privileges.
@@ -75,7 +75,7 @@ class Ports:
             return self._take_free(service, name)
 
     def _take_fixed(self, service: str, name: str, number: int) -> int:
-        # The lock prevents that another stack uses a fixed port while no process listens on the port.
+        # The lock prevents another stack from using a fixed port while no process listens on the port.
         descriptor = self._lock(number)
         for _ in range(ATTEMPTS):
             if descriptor is None:
@@ -92,9 +92,8 @@ class Ports:
         return number
 
     def _take_free(self, service: str, name: str) -> int:
-        offset = int.from_bytes(
-            os.urandom(4)
-        )  # random, so that two stacks rarely try one port at the same time
+        # Random, so that two stacks rarely try one port at the same time.
+        offset = int.from_bytes(os.urandom(4))
         for step in range(LAST - FIRST + 1):
             port = FIRST + (offset + step) % (LAST - FIRST + 1)
             descriptor = self._lock(port)
@@ -202,7 +201,7 @@ def listening(pids: Iterable[int]) -> set[tuple[str, int]]:
 
 
 def listeners(address: str, port: int) -> int:
-    """Return the number of sockets that listen on an address and port, which SO_REUSEPORT makes possible."""
+    """Return the number of sockets that listen on an address and port; with SO_REUSEPORT, several can."""
     if sys.platform != "linux":
         return sum(line.startswith("f") for line in _lsof(f"-iTCP@{address}:{port}", "-Ff"))
     return list(_listening_sockets().values()).count((address, port))

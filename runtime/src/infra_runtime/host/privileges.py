@@ -105,9 +105,8 @@ def switch_user(uid: int, gid: int) -> None:
     if sys.platform == "linux":
         header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
         bits = 1 << CAP_DAC_OVERRIDE
-        sets = (ctypes.c_uint32 * 6)(
-            bits, bits, bits
-        )  # effective, permitted, inheritable; then the higher bits
+        # Effective, permitted, inheritable; then the higher bits.
+        sets = (ctypes.c_uint32 * 6)(bits, bits, bits)
         with contextlib.suppress(OSError):
             _call("capset", header, sets)
             _call("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)

@@ -149,12 +149,10 @@ def family(roots: Mapping[int, str], *tokens: str, grouped: bool = False) -> lis
     These processes belong to a stack:
 
     - `roots`: recorded processes (pid → start time) and all processes of their sessions. If the recorded
-      process of a
-      session has exited, the session belongs to the stack only if one of its processes belongs to the stack
-      for another reason.
+      process of a session has exited, the session belongs to the stack only if one of its processes belongs
+      to the stack for another reason.
     - `tokens`: processes with one of these tokens in their environment, which forked processes inherit. With
-      `grouped`,
-      also all processes in the control groups of the tokens, including a supervisor.
+      `grouped`, also all processes in the control groups of the tokens, including a supervisor.
     - all descendants of these processes.
 
     Zombies are not returned, because they hold no resources and cannot be killed.

@@ -64,8 +64,9 @@ def own_services(plan: Plan, names: tuple[str, ...] = ()) -> list[ServiceSpec]:
 
     Services with `image` or `dockerfile` in their table `container` are not returned.
 
-    Raises: ConfigurationError: a service in `names` already has an image or a Dockerfile, or is not an own
-    service.
+    Raises:
+        ConfigurationError: a service in `names` already has an image or a Dockerfile, or is not one of the
+            user's own services.
     """
     specs = {spec.name: spec for spec in plan.services}
     for name in names:

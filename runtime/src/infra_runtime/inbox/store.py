@@ -121,9 +121,8 @@ class Store:
     async def add(self, raw: bytes, *, sender: str, recipients: Sequence[str], login: str = "") -> Summary:
         """Store a message, and return its summary. Raises `OSError` if the message cannot be written."""
         headers = read_headers(raw)
-        async with (
-            self._adding
-        ):  # messages are added in the order of their ids, so that `after` does not skip a message
+        # Messages are added in the order of their ids, so that `after` does not skip a message.
+        async with self._adding:
             now = self._clock()
             summary = Summary(
                 # The id is at least the time in milliseconds, so that ids also increase if the newest message

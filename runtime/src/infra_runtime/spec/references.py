@@ -94,7 +94,7 @@ def bound_copy(value: Any, lookup: Callable[[str], str]) -> Any:
 def other_service(reference: str) -> str | None:
     """Return SERVICE for a reference `SERVICE.EXPORT`, which makes SERVICE a need.
 
-    None for other references.
+    The result is None for other references.
     """
     scope, dot, _ = reference.partition(".")
     return scope if dot and scope not in OWN_SCOPES and not reference.endswith("?") else None

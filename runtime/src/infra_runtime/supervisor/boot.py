@@ -150,9 +150,9 @@ def _begin(journal: Journal, environment: str, token: str, places: ServiceFolder
 def first_request(connection: int) -> FirstRequest | None:
     """Return the first request of the client that started this process.
 
-    The result is None if no client
-    started this process, or if the client has exited. If no byte arrives for `REQUEST_SECONDS`, for example
-    because the client is paused, the request in the result is incomplete, and the event loop reads its end.
+    The result is None if no client started this process, or if the client has exited. If no byte arrives for
+    `REQUEST_SECONDS`, for example because the client is paused, the request in the result is incomplete, and
+    the event loop reads its end.
     """
     line = b""
     if stat.S_ISSOCK(os.fstat(connection).st_mode):

@@ -144,9 +144,8 @@ def write(path: str) -> None:
     index: dict[str, _Entry] = {}
     code = bytearray()
     for name, module in tuple(sys.modules.items()):
-        spec = getattr(
-            module, "__spec__", None
-        )  # `sys.modules` contains None for modules that must not be imported
+        # `sys.modules` contains None for modules that must not be imported.
+        spec = getattr(module, "__spec__", None)
         if spec is None or type(spec.loader) is not SourceFileLoader or name.startswith("__"):
             continue
         if compiled := _compiled(spec):

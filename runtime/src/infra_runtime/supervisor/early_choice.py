@@ -49,9 +49,8 @@ def _executable_size(spec: ServiceSpec, binaries: Mapping[str, str]) -> int:
 
 def _with_seeds(specs: list[ServiceSpec], request: Up, cache: str) -> Iterator[tuple[ServiceSpec, list[str]]]:
     for spec in specs:
-        with contextlib.suppress(
-            OSError
-        ):  # raised if an executable is missing: the service does not start early
+        # Raised if an executable is missing: the service does not start early.
+        with contextlib.suppress(OSError):
             seeds = [seed_folder(cache, spec, seed, request.binaries) for seed in _seeds(spec)]
             if all(map(os.path.isdir, seeds)):
                 yield spec, seeds

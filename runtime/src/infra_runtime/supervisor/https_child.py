@@ -44,9 +44,8 @@ async def ready(probe: HttpProbe, host: str, port: int) -> str | None:
 
 async def _once(probe: HttpProbe, host: str, port: int) -> str | None:
     try:
-        context = _context(
-            probe.ca
-        )  # read again at each attempt: the server may create the file at its start
+        # Read again at each attempt: the server may create the file at its start.
+        context = _context(probe.ca)
     except OSError as error:
         return f"{probe.ca}: {error.strerror or error}"
     return await attempt(probe, host, port, context)

@@ -271,7 +271,7 @@ async def _quiesce(supervisor: Supervisor, service: str) -> None:
     bound = supervisor.bound[service]
     if bound.quiesce is None:
         return
-    # A paused service cannot answer: its processes continue until the data are written.
+    # A paused service cannot answer: its processes continue until the data is written. Then they are paused.
     supervisor.children.signal_all(service, signal.SIGCONT)
     if reason := await probes.attempt(bound.quiesce, LOOPBACK, bound.ports[bound.quiesce.port]):
         raise SnapshotError(service, f"the data of the service could not be written to the disk: {reason}")

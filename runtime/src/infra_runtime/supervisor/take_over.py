@@ -94,7 +94,7 @@ class EarlyStarts:
     def process(self, service: str) -> tuple[int, str] | None:
         """Return the pid and start time of the process that a prepared service takes over.
 
-        None if the service has no prepared process, or has already taken its process over.
+        The result is None if the service has no prepared process, or has already taken its process over.
         """
         if service not in self._prepared:
             return None

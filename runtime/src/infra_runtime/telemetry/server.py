@@ -67,9 +67,8 @@ async def _grpc_server(application: Grpc, listener: socket.socket | None) -> Asy
     if listener is None:
         yield
         return
-    from hypercorn.asyncio import (
-        serve as serve_http2,
-    )  # only the extra `telemetry-grpc` installs this library
+    # Only the extra `telemetry-grpc` installs this library.
+    from hypercorn.asyncio import serve as serve_http2
     from hypercorn.config import Config
 
     config = Config()

@@ -28,9 +28,8 @@ async def cpu_profile(seconds: float) -> str:
         profiler = cProfile.Profile()
         try:
             profiler.enable()
-        except (
-            ValueError
-        ):  # Python 3.12 and later permit only one profiler; a debugger can be another profiler
+        # Python 3.12 and later permit only one profiler; a debugger can be another profiler.
+        except ValueError:
             raise ProblemError(409, "another profiler is active") from None
         try:
             await asyncio.sleep(seconds)

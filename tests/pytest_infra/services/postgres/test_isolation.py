@@ -87,7 +87,7 @@ def test_two_simultaneous_sessions_share_the_template_only(suite: Suite, warm: S
     suite.test(CREATES_SAME_TABLE)
     first, second = suite.begin(), suite.begin()
 
-    exit_statuses = first.wait(300), second.wait(60)
+    exit_statuses = first.wait(300), second.wait(300)
 
     assert exit_statuses == (0, 0)
     assert len(databases(warm)) == 1

@@ -249,7 +249,7 @@ class TestApt:
         recipe, empty_store = replace(SHELL, sources=(packages,)), Store(tmp_path / "binaries")
 
         monkeypatch.setattr(launch, "bubblewrap_program", lambda _: "")
-        with pytest.raises(InstallError, match="need `bwrap` for /usr/share/dash, which is missing") as error:
+        with pytest.raises(InstallError, match="need /usr/share/dash, but `bwrap` is missing") as error:
             install([(recipe, locked(content))], empty_store)
         monkeypatch.setattr(launch, "bubblewrap_program", lambda _: "/bin/bwrap")
         (installed,) = install([(recipe, locked(content))], empty_store)

@@ -71,6 +71,7 @@ def test_a_locked_wheel_for_another_version_of_python_is_installed(index: Path, 
     entry = locked(index / f"tool_bin-1.2-{other}.whl")
     (installed,) = install([(RECIPE, entry)], Store(tmp_path / "binaries"))
 
+    assert installation.lock(RECIPE, current()).artefacts[0].path == f"tool_bin-1.2-{this}.whl"
     assert subprocess.check_output([installed.program("tool"), "a"], text=True) == "tool a\n"
 
 
@@ -155,11 +156,11 @@ def test_the_index_and_the_login_are_those_of_the_configuration_of_pip(
         assert "secret" not in str(caught.value)
         return
     entry = locked(save(tmp_path, *wheel("tool-bin", "2.0", {"tool": PROGRAM})))
-    if place == "pip.conf":
+    if place == "PIP_INDEX_URL":
         (installed,) = install([(RECIPE, entry)], Store(tmp_path / "binaries"))
         assert installed.programs == {"tool": "root/tool_bin-2.0.data/scripts/tool"}
     else:
-        assert installation.lock(RECIPE, current()) == entry
+        assert installation.lock(RECIPE, current()) == entry  # without the login and the address
 
 
 @pytest.mark.parametrize("content", [b"this is a page", zipped({"a.dist-info/RECORD": b""})])

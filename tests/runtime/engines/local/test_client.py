@@ -599,15 +599,15 @@ def test_a_supervisor_started_by_another_process_is_awaited(paths) -> None:
         started.append(argv)
         threading.Thread(target=serve).start()
 
-    completed_process = threading.Event()
+    is_finished = threading.Event()
 
     def serve() -> None:
         with answering(paths):
-            completed_process.wait(300)
+            is_finished.wait(300)
 
     client = connect_or_launch(paths, "test", launch=by_another_process)
     client.close()
-    completed_process.set()
+    is_finished.set()
 
     assert client.child is None
     assert started[0][-5:] == [paths.data, "test", "tmpfs", str(os.getpid()), ""]
@@ -619,15 +619,15 @@ def test_a_client_connects_as_soon_as_a_supervisor_has_written_its_control_file(
     """Every attempt to connect needs processor time that the supervisor could use for its start."""
     monkeypatch.setattr(launch_module, "RECONNECT_INTERVAL", 600.0)
     Path(paths.data).parent.mkdir(exist_ok=True)
-    completed_process = threading.Event()
+    is_finished = threading.Event()
 
     def serve() -> None:
         with answering(paths):
-            completed_process.wait(300)
+            is_finished.wait(300)
 
     client = connect_or_launch(paths, "test", launch=lambda *_: threading.Thread(target=serve).start())
     client.close()
-    completed_process.set()
+    is_finished.set()
 
 
 def test_a_client_also_connects_without_a_new_control_file(paths) -> None:

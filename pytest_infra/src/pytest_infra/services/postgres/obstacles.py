@@ -45,7 +45,7 @@ _PATIENCE = 5
 #: the time limit of a `DROP DATABASE`, which waits until all other sessions have closed their files
 _LIMIT = "30s"
 #: the settings of a session in the database of a test: the triggers of the test do not run. The setting
-#: `event_triggers`, which exists since the version `_SINCE`, also applies to triggers with `ENABLE ALWAYS`.
+#: `event_triggers` exists since the version `_SINCE`; it also applies to event triggers with `ENABLE ALWAYS`.
 _NO_TRIGGERS = "-c session_replication_role=replica"
 _NO_EVENT_TRIGGERS, _SINCE = "-c event_triggers=off", 170_000
 #: An interrupted `DROP DATABASE` has already removed all obstacles, and `ALTER DATABASE` of such a database

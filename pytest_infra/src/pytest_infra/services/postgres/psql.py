@@ -86,7 +86,7 @@ def run(file: Path, root: Path, database: Endpoint, program: str = "") -> None:
 
 
 def _environment(database: Endpoint) -> dict[str, str]:
-    """Return the environment variables for psql, with the address of the database in the `PG…` variables."""
+    """Return the variables of psql; the address of the database replaces the user's `PG…` variables."""
     from psycopg.conninfo import conninfo_to_dict
 
     address = conninfo_to_dict(url_of(database))

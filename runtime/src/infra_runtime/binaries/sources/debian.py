@@ -33,7 +33,8 @@ _OTHER_LISTS = (
     *(f"DEP-11-icons{size}" for size in ("", "-small", "-large", "-hidpi", "-large-hidpi")),
     "Contents-deb",
 )
-#: another name for the lists of packages, with which `apt-get indextargets` does not parse them for a second
+#: another name for the lists of packages: under this name, `apt-get indextargets` does not parse the lists,
+#: which would take a second
 _TARGET = "Infra"
 _TARGET_OPTIONS = (
     "-oAcquire::IndexTargets::deb::Packages::DefaultEnabled=false",

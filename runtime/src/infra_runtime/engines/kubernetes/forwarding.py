@@ -114,7 +114,7 @@ class _Forward:
     spec: ServiceSpec
 
     def service(self, available: Mapping[str, ServiceSpec]) -> ServiceSpec:
-        """Return the service that forwards the ports; its exports can refer to the services in `others`."""
+        """Return the service that forwards the ports; its exports can refer to `available` services."""
         spec, exports = self.spec, self._exports(available)
         secrets = self._secrets((exports,))
         return ServiceSpec(

@@ -147,9 +147,8 @@ class Client:
     def _exchange(
         self, method: Method[Params, Answer], params: Params, on_event: Callable[[Event], None]
     ) -> object:
-        if (
-            self._connection.closed
-        ):  # checked before the lock, which a thread of the parent of a fork may hold
+        # Checked before the lock, which a thread of the parent of a fork may hold.
+        if self._connection.closed:
             raise SupervisorError(
                 "the connection to the stack was closed by `close`, `finish` or `down`, or belongs to the"
                 " parent of this forked process"

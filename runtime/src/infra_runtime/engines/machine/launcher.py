@@ -5,8 +5,7 @@ The first argument determines the further actions:
 
 - `exec` (for systemd): the launcher replaces its process by the program of the service.
 - `run` (for programs that read a Procfile): the launcher first waits for the needed services. It runs the
-  program as
-  a child process, and stops it with the stop steps of the service.
+  program as a child process, and stops it with the stop steps of the service.
 - `wait`: the launcher prepares nothing, and exits when the service is ready.
 
 This module imports the standard library and pytest-infra only.
@@ -99,9 +98,8 @@ class Launcher:
 
     def hold_ready_lock(self) -> None:
         """Lock the file that other launchers check; the lock is released when this process exits."""
-        file_lock.acquire(
-            self.ready_lock(self.spec.name), wait=True
-        )  # waits while another launcher checks it
+        # Waits while another launcher checks it.
+        file_lock.acquire(self.ready_lock(self.spec.name), wait=True)
 
     async def step(self, command: tuple[str, ...], env: Mapping[str, str]) -> int:
         """Run a command of the preparation or of a probe to its end; return the exit status."""
@@ -117,7 +115,7 @@ class Launcher:
     def without_root(self) -> Callable[[], None] | None:
         """Return a function that a child process calls so that it does not run as root.
 
-        None if it may be root.
+        The result is None if the program may run as root.
         """
         refuses_root = self.spec.refuses_root and os.geteuid() == 0
         return privileges.enter_user_namespace if refuses_root else None
