@@ -51,9 +51,9 @@ def crowd(folder: Path, size: int) -> Variant:
         stack = infra.start(*names, directory=cwd, environment="test")
         started = time.perf_counter() - start_time
         supervisor = [stack.status().pid]
-        startup_time = processor(supervisor)
+        start_processor_time = processor(supervisor)
         time.sleep(WHILE)
-        end_time = processor(supervisor)
+        end_processor_time = processor(supervisor)
         resident = memory(supervisor, "Rss")
         start_time = time.perf_counter()
         proof = stack.finish()
@@ -63,9 +63,9 @@ def crowd(folder: Path, size: int) -> Variant:
         return {
             f"{size}: start": started / size,
             f"{size}: stop": stopped / size,
-            f"{size}: supervisor's idle time": (end_time - startup_time) / WHILE / size,
+            f"{size}: supervisor's idle time": (end_processor_time - start_processor_time) / WHILE / size,
             f"{size}: supervisor's memory (RSS)": resident,
-            f"{size}: supervisor's time to start": startup_time / size,
+            f"{size}: supervisor's time to start": start_processor_time / size,
         }
 
     return measure

@@ -80,11 +80,11 @@ of_every_kind = pytest.mark.parametrize("kind", REPORTS)
 @of_every_kind
 @pytest.mark.parametrize("name", FORMATS)
 def test_equal_reports_give_equal_text(name: str, kind: str) -> None:
-    rendered_report = REPORTS[kind]()
+    api_report = REPORTS[kind]()
 
-    text = render({"": rendered_report}, name)
+    text = render({"": api_report}, name)
 
-    assert text == render({"": rendered_report}, name)
+    assert text == render({"": api_report}, name)
     assert text.endswith("\n")
 
 
@@ -123,9 +123,9 @@ def test_colours_do_not_change_the_text() -> None:
 
 
 def test_findings_that_are_not_shown_are_counted() -> None:
-    rendered_report = Report(base="a", revision="b", findings=(finding(), finding(Level.INFO)))
+    api_report = Report(base="a", revision="b", findings=(finding(), finding(Level.INFO)))
 
-    text = render({"": rendered_report}, "text", View(level=Level.WARNING))
+    text = render({"": api_report}, "text", View(level=Level.WARNING))
 
     assert "breaking: 1 breaking, 0 warning, 1 info (1 not shown)" in text
 
@@ -204,18 +204,17 @@ def test_html_escapes_the_texts_of_a_document() -> None:
 
 
 def test_html_folds_a_long_list_of_operations() -> None:
-    def rendered_report(count: int) -> str:
+    def rendered_text(count: int) -> str:
         operations = tuple(Operation(path=f"/{number}", method="GET") for number in range(count))
         return render(
             {"": Report(base="a", revision="b", findings=(finding(operations=operations),))}, "html"
         )
 
-    assert "<p>in GET /0, GET /1</p>" in rendered_report(2)
+    assert "<p>in GET /0, GET /1</p>" in rendered_text(2)
     assert (
-        "<details><summary>in GET /0, GET /1, GET /2, GET /3, GET /4 and 3 more</summary>"
-        in rendered_report(8)
+        "<details><summary>in GET /0, GET /1, GET /2, GET /3, GET /4 and 3 more</summary>" in rendered_text(8)
     )
-    assert rendered_report(8).count("<li>") == 8
+    assert rendered_text(8).count("<li>") == 8
 
 
 def test_html_folds_a_long_list_of_findings_that_do_not_break() -> None:
@@ -229,9 +228,9 @@ def test_html_folds_a_long_list_of_findings_that_do_not_break() -> None:
 
 @every(FORMATS)
 def test_every_format_states_what_to_do(name: str) -> None:
-    rendered_report = Report(base="a", revision="b", findings=(finding(advice="Keep the operation."),))
+    api_report = Report(base="a", revision="b", findings=(finding(advice="Keep the operation."),))
 
-    assert "Keep the operation." in render({"": rendered_report}, name)
+    assert "Keep the operation." in render({"": api_report}, name)
 
 
 def test_json_has_the_same_keys_for_one_and_for_several_apis() -> None:
@@ -260,11 +259,11 @@ def test_markdown_escapes_the_texts_of_a_document() -> None:
 
 
 def test_github_annotates_the_line_of_the_finding() -> None:
-    rendered_report = Report(
+    api_report = Report(
         base="a", revision="b", findings=(finding(), finding(Level.WARNING), finding(Level.INFO))
     )
 
-    commands = render({"": rendered_report}, "github").splitlines()
+    commands = render({"": api_report}, "github").splitlines()
 
     assert commands[0] == (
         "::error file=api/openapi.yaml,line=7,col=3,title=breaking%3A operation-removed::removed GET /x"
@@ -285,15 +284,15 @@ def test_github_escapes_the_texts_of_a_document() -> None:
 
 
 def test_paths_are_relative_to_the_root_of_the_repository() -> None:
-    rendered_report = {"": Report(base="a", revision="b", findings=(finding(),))}
+    api_report = {"": Report(base="a", revision="b", findings=(finding(),))}
     view = View(folder="services/shop")
 
-    assert "file=services/shop/api/openapi.yaml," in render(rendered_report, "github", view)
+    assert "file=services/shop/api/openapi.yaml," in render(api_report, "github", view)
     assert (
-        json.loads(render(rendered_report, "gitlab", view))[0]["location"]["path"]
+        json.loads(render(api_report, "gitlab", view))[0]["location"]["path"]
         == "services/shop/api/openapi.yaml"
     )
-    location = json.loads(render(rendered_report, "sarif", view))["runs"][0]["results"][0]["locations"][0]
+    location = json.loads(render(api_report, "sarif", view))["runs"][0]["results"][0]["locations"][0]
     assert location["physicalLocation"]["artifactLocation"]["uri"] == "services/shop/api/openapi.yaml"
 
 
@@ -433,9 +432,9 @@ def test_sarif_has_the_structure_of_2_1_0(kind: str) -> None:
 
 
 def test_sarif_has_a_location_for_a_finding_without_a_file() -> None:
-    rendered_report = Report(base="main:a.yaml", revision="shop:app", findings=(finding(shown_at=None),))
+    api_report = Report(base="main:a.yaml", revision="shop:app", findings=(finding(shown_at=None),))
 
-    [result] = json.loads(render({"": rendered_report}, "sarif"))["runs"][0]["results"]
+    [result] = json.loads(render({"": api_report}, "sarif"))["runs"][0]["results"]
 
     assert [one["physicalLocation"]["artifactLocation"]["uri"] for one in result["locations"]] == [
         "shop%3Aapp"
@@ -459,22 +458,22 @@ def test_junit_is_xml_with_correct_totals(kind: str) -> None:
 
 
 def test_junit_fails_for_breaking_findings_only() -> None:
-    rendered_report = Report(
+    api_report = Report(
         base="a", revision="b", findings=(finding(), finding(Level.WARNING), finding(Level.INFO))
     )
 
-    cases = list(ET.fromstring(render({"": rendered_report}, "junit")).iter("testcase"))
+    cases = list(ET.fromstring(render({"": api_report}, "junit")).iter("testcase"))
 
     assert [case.find("failure") is not None for case in cases] == [True, False, False]
 
 
 def test_junit_fails_for_warnings_with_fail_on_warning() -> None:
-    rendered_report = Report(
+    api_report = Report(
         base="a", revision="b", findings=(finding(), finding(Level.WARNING), finding(Level.INFO))
     )
 
     cases = list(
-        ET.fromstring(render({"": rendered_report}, "junit", View(failing=Level.WARNING))).iter("testcase")
+        ET.fromstring(render({"": api_report}, "junit", View(failing=Level.WARNING))).iter("testcase")
     )
 
     assert [case.find("failure") is not None for case in cases] == [True, True, False]
@@ -482,12 +481,12 @@ def test_junit_fails_for_warnings_with_fail_on_warning() -> None:
 
 @of_every_kind
 def test_each_gitlab_issue_has_a_path_a_line_and_a_unique_fingerprint(kind: str) -> None:
-    rendered_report = REPORTS[kind]()
-    doubled = replace(rendered_report, findings=(*rendered_report.findings, *rendered_report.findings))
+    api_report = REPORTS[kind]()
+    doubled = replace(api_report, findings=(*api_report.findings, *api_report.findings))
 
-    issues = json.loads(render({"shop": doubled, "bank": rendered_report}, "gitlab"))
+    issues = json.loads(render({"shop": doubled, "bank": api_report}, "gitlab"))
 
-    assert len(issues) == 3 * len(rendered_report.findings)
+    assert len(issues) == 3 * len(api_report.findings)
     assert len({issue["fingerprint"] for issue in issues}) == len(issues)
     for issue in issues:
         assert issue["severity"] in {"info", "minor", "major", "critical", "blocker"}
@@ -499,18 +498,18 @@ def test_each_gitlab_issue_has_a_path_a_line_and_a_unique_fingerprint(kind: str)
 
 @given(st.text(max_size=40))
 def test_every_text_gives_a_valid_format(text: str) -> None:
-    rendered_report = Report(
+    api_report = Report(
         base=text, revision=text, findings=(finding(text=text, shown_at=replace(LOCATION, file=text or "x")),)
     )
 
-    json.loads(render({"": rendered_report}, "sarif"))
-    json.loads(render({"": rendered_report}, "gitlab"))
+    json.loads(render({"": api_report}, "sarif"))
+    json.loads(render({"": api_report}, "gitlab"))
     jsonschema.Draft202012Validator(json_report.schema()).validate(
-        json.loads(render({"": rendered_report}, "json"))
+        json.loads(render({"": api_report}, "json"))
     )
-    ET.fromstring(render({"": rendered_report}, "junit").encode("utf-8", "replace"))
-    assert Page(render({"": rendered_report}, "html")).tags.isdisjoint({"script"})
-    assert len(render({"": rendered_report}, "github").split("\n")) == 3
+    ET.fromstring(render({"": api_report}, "junit").encode("utf-8", "replace"))
+    assert Page(render({"": api_report}, "html")).tags.isdisjoint({"script"})
+    assert len(render({"": api_report}, "github").split("\n")) == 3
 
 
 @every([*FORMATS])
@@ -596,11 +595,11 @@ def test_a_finding_is_shown_on_the_edited_line(
     revision = LONG.replace(before, after)
     for name, text in (("base", LONG), ("revision", revision)):
         (tmp_path / f"{name}.yaml").write_text(text)
-    rendered_report = check(*(open_source(str(tmp_path / f"{name}.yaml")) for name in ("base", "revision")))
+    api_report = check(*(open_source(str(tmp_path / f"{name}.yaml")) for name in ("base", "revision")))
 
     location = next(
         finding
-        for finding in json.loads(render({"": rendered_report}, "json"))["findings"]
+        for finding in json.loads(render({"": api_report}, "json"))["findings"]
         if finding["rule"] == rule
     )["location"]
 
@@ -615,9 +614,9 @@ def test_the_findings_of_a_parameter_are_shown_on_its_lines(tmp_path: Path) -> N
     for name, most in (("base", 100), ("revision", 50)):
         parameter = {"name": "limit", "in": "query", "schema": {"type": "integer", "maximum": most}}
         (tmp_path / f"{name}.json").write_text(json.dumps(takes(parameter), indent=1))
-    rendered_report = check(*(open_source(str(tmp_path / f"{name}.json")) for name in ("base", "revision")))
+    api_report = check(*(open_source(str(tmp_path / f"{name}.json")) for name in ("base", "revision")))
 
-    match = re.search(r"line=(\d+)", render({"": rendered_report}, "github"))
+    match = re.search(r"line=(\d+)", render({"": api_report}, "github"))
 
     assert match is not None
     line = (tmp_path / "revision.json").read_text().splitlines()[int(match[1]) - 1]

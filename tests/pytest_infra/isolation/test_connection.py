@@ -61,7 +61,7 @@ def test_a_command_runs_again_if_the_server_closed_the_connection(sockets: Socke
     sockets.server_ends[0].close()
 
     answer = connection.run(
-        lambda connection: connection.line() if len(sockets.connections) == 1 else b"second attempt"
+        lambda opened: opened.line() if len(sockets.connections) == 1 else b"second attempt"
     )
 
     assert answer == b"second attempt"
@@ -104,7 +104,7 @@ def test_after_a_fork_the_child_opens_another_connection(
     child = os.getpid() + 1
 
     monkeypatch.setattr(os, "getpid", lambda: child)
-    used_by_child = connection.run(lambda connection: connection)
+    used_by_child = connection.run(lambda opened: opened)
 
     assert used_by_child is sockets.connections[1]
     sockets.server_ends[0].sendall(b"still open\r\n")

@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
         yield stack.mariadb
 
 
-class Made:
+class Databases:
     """Databases with migrations on the server, and connections as their users."""
 
     def __init__(self, server: Endpoint, folder: Path) -> None:
@@ -61,14 +61,14 @@ class Made:
 
 
 @pytest.fixture
-def databases(server: Endpoint, tmp_path: Path) -> Iterator[Made]:
-    databases = Made(server, tmp_path)
+def databases(server: Endpoint, tmp_path: Path) -> Iterator[Databases]:
+    databases = Databases(server, tmp_path)
     yield databases
     databases.close()
     assert unkept(server) == []
 
 
-def test_a_user_has_access_to_one_database_only(server: Endpoint, databases: Made) -> None:
+def test_a_user_has_access_to_one_database_only(server: Endpoint, databases: Databases) -> None:
     factory = databases.factory()
     first, second = databases.database(factory), databases.database(factory)
 
@@ -89,7 +89,7 @@ def test_a_user_has_access_to_one_database_only(server: Endpoint, databases: Mad
 
 
 def test_a_connection_that_a_test_leaves_open_does_not_delay_the_removal(
-    server: Endpoint, databases: Made
+    server: Endpoint, databases: Databases
 ) -> None:
     factory = databases.factory()
     database = databases.database(factory)
@@ -109,7 +109,7 @@ def test_a_connection_that_a_test_leaves_open_does_not_delay_the_removal(
         assert execute(connection, "select get_lock('all', 0)") == [(1,)]
 
 
-def test_each_database_has_the_contents_of_the_migrations(databases: Made, tmp_path: Path) -> None:
+def test_each_database_has_the_contents_of_the_migrations(databases: Databases, tmp_path: Path) -> None:
     (tmp_path / "sql").mkdir()
     (tmp_path / "sql" / "1.sql").write_text(
         "create table pets (name text); insert into pets values ('; größe');\n"
@@ -152,7 +152,7 @@ def test_each_database_has_the_contents_of_the_migrations(databases: Made, tmp_p
     ids=["several statements", "one statement"],
 )
 def test_a_failed_migration_is_reported_with_file_and_line(
-    databases: Made, server: Endpoint, tmp_path: Path, text: str, message: str, line: int
+    databases: Databases, server: Endpoint, tmp_path: Path, text: str, message: str, line: int
 ) -> None:
     (tmp_path / "bad.sql").write_text(text)
     factory = databases.factory("bad.sql")
@@ -164,7 +164,7 @@ def test_a_failed_migration_is_reported_with_file_and_line(
     assert unkept(server) == []
 
 
-def test_a_migration_that_ends_the_program_is_an_error(databases: Made, server: Endpoint) -> None:
+def test_a_migration_that_ends_the_program_is_an_error(databases: Databases, server: Endpoint) -> None:
     def fill(_: Endpoint) -> None:
         raise SystemExit("no revision")
 

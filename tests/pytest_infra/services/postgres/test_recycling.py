@@ -44,9 +44,9 @@ def checked(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     """A database that is reset whenever that is possible, even after many acts that prevent it."""
     monkeypatch.setattr(recycling, "PAUSE", 0)
     executables = resolve(("postgres",), directory=stack.data.parent, environment="test").binaries
-    database_cycle = Recycling(stack.postgres, tmp_path, pg_dump=executables.get("pg_dump", ""))
-    yield database_cycle
-    database_cycle.close()
+    checked_database = Recycling(stack.postgres, tmp_path, pg_dump=executables.get("pg_dump", ""))
+    yield checked_database
+    checked_database.close()
 
 
 @pytest.fixture(scope="module")
