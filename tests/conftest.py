@@ -230,9 +230,12 @@ def _left() -> dict[psutil.Process, str]:
 def _ours() -> dict[psutil.Process, str]:
     """Return the running processes that have the mark of this session, with their command lines."""
     ours = {}
+    # A fork of this process has no variable that was set after the start of this process.
+    forks = psutil.Process().children(recursive=True)
     for process in psutil.process_iter():
         try:
-            if process.environ().get(MARK) == os.environ[MARK] and process.status() != psutil.STATUS_ZOMBIE:
+            is_ours = process in forks or process.environ().get(MARK) == os.environ[MARK]
+            if is_ours and process.status() != psutil.STATUS_ZOMBIE:
                 ours[process] = " ".join(process.cmdline())[:160]
         except (psutil.Error, OSError):
             continue
