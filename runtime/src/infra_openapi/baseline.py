@@ -142,11 +142,12 @@ def apply(report: Report, entries: Iterable[Acceptance], today: dt.date) -> Repo
 def _matching(
     finding: Finding, entries: Mapping[str, Acceptance], former_counts: Mapping[str, int]
 ) -> list[Acceptance]:
-    """Return the entries in the file that accept a finding; an empty list if the finding is not accepted.
+    """Return the entries in the file for a finding, including expired entries; an empty list if none exist.
 
     The result contains the entry with the fingerprint of the finding. If the file has no such entry, the
     result contains the entries with the former fingerprints, which earlier versions of pytest-infra computed
-    for the finding. A former fingerprint is used only if no other finding has the same former fingerprint.
+    for the finding. The former fingerprints are used only if the file has an entry for each of them, and if
+    no other finding has one of them.
     """
     former_fingerprints = finding.former_fingerprints
     if (
@@ -163,7 +164,7 @@ def _matching(
 
 
 def finding_with_fingerprint(reports: Mapping[str, Report], prefix: str) -> tuple[str, Finding]:
-    """Return the finding whose fingerprint begins with `prefix`, and the name of the report with the finding.
+    """Return the name of a report, and its finding whose fingerprint begins with `prefix`.
 
     Raises:
         CompareError: no finding or more than one finding matches, or the finding is already accepted.

@@ -92,7 +92,8 @@ class Scope:
     ) -> Scope | None:
         """Return a new scope for a pair of parts; None if the parts are equal or already have a scope.
 
-        A scope is a pair of an old and a new element in the change graph.
+        A scope is a pair of an old and a new element in the change graph. If the parts differ, a link from
+        this scope to the scope of the parts is added.
         """
         schemas = self.graph.schemas
         if base is not None and revision is not None and schemas.equality.same(base, revision):
@@ -143,7 +144,11 @@ class ChangeGraph:
         return None if element is None else (element.file, self.schemas.equality.digest(element.raw))
 
     def pair(self, parent: Scope, pair: Pair, index: int) -> None:
-        """Link the scope of a pair of schemas to the scope of the part that contains the schemas."""
+        """Add a link from the scope `parent`, whose part contains two schemas, to the scope of these schemas.
+
+        If the schemas have the same content, no link is added. If the scope is new, the pair is added to the
+        queue.
+        """
         if self.schemas.same(pair):
             return
         old, new = self.schemas.normal(pair.old), self.schemas.normal(pair.new)
@@ -183,8 +188,8 @@ class ChangeGraph:
     def reach(self, starts: list[Scope]) -> list[int]:
         """Return, for each scope, the start scopes (operations) from which links lead to the scope.
 
-        The start scopes are returned as a number with one bit for each item of `starts`: bit 0 for the first
-        item, bit 1 for the second item, and so on.
+        Each item of the result is a number with one bit for each item of `starts`: bit 0 for the first item,
+        bit 1 for the second item, and so on.
         """
         reached = [0] * len(self.scopes)
         queue: deque[int] = deque()

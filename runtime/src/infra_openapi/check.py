@@ -57,7 +57,7 @@ def _today() -> dt.date:
 
 
 def _shown_at(finding: Finding, base: Opened, revision: Opened) -> Location | None:
-    """Return the location of a finding that the output shows; None if neither document is a file.
+    """Return the location that the output shows for a finding; None if neither document is a file.
 
     The location is in the new document if this document is a file, otherwise in the old document.
     """
@@ -78,8 +78,8 @@ def _shown_at(finding: Finding, base: Opened, revision: Opened) -> Location | No
 def _keyword_location(finding: Finding, document: Document, location: Location, other_value: Any) -> Location:
     """Return the location of the changed keyword inside the schema at `location`.
 
-    The id of the finding's rule contains the name of the keyword. If the keyword is not identified, the
-    result is `location`.
+    The id of the finding's rule contains the name of the keyword. If the id contains the name of no changed
+    keyword, the result is `location`.
     """
     value = document.written_at(location)
     schema_pointer, _, name = location.pointer.rpartition("/properties/")

@@ -32,9 +32,9 @@ def compare(
 ) -> Report:
     """Return the report of all changes from the old document (`base`) to the new document (`revision`).
 
-    `overrides` maps the id of a rule, or the corresponding id of oasdiff, to a level; the level `ignore`
-    disables the rule. A sunset date has passed if it is not later than `today`; the default of `today` is the
-    current date in UTC.
+    `overrides` maps the id of a rule, or the corresponding id of oasdiff (a program that compares documents),
+    to a level; the level `ignore` disables the rule. A sunset date has passed if it is not later than
+    `today`; the default of `today` is the current date in UTC.
 
     Raises:
         CompareError: a reference is invalid, or an override has an unknown rule or level.
@@ -77,9 +77,10 @@ class Walker:
     def _matched(
         self, old_endpoints: list[Endpoint], new_endpoints: list[Endpoint]
     ) -> Iterator[tuple[Endpoint | None, Endpoint | None]]:
-        """Yield pairs of old and new operations with an equal path, path template or full address.
+        """Yield pairs of an old and a new operation with the same method.
 
-        An operation without a counterpart is paired with None.
+        The two operations also have the same path, path template or full address. An operation without a
+        counterpart is paired with None.
         """
         for key in (_path_key, _template_key, _address_key):
             new_by_key = {key(new): new for new in reversed(new_endpoints)}

@@ -173,7 +173,8 @@ def object_phrase(element: Element, direction: Direction, *, called_by_api: bool
 def container(element: Element, subject: str, direction: Direction, *, called_by_api: bool = False) -> str:
     """Return a noun phrase for the container of an element; the container of a property is its object.
 
-    If the element has no name, unlike a property or a header, the phrase describes the element itself.
+    For an element without a name (a property or a header has a name), the phrase describes the element
+    itself.
     """
     matched = _PART.search(element.pointer)
     name = matched[0].rpartition("/")[2].lower() if matched else ""
@@ -252,9 +253,9 @@ def _response(status: str) -> str:
 
 
 def _media_type(parts: list[str], element: Element) -> str:
-    """Return the media type of an element in parentheses.
+    """Return the media type that contains an element, in parentheses.
 
-    The result is an empty text if the body has only one media type.
+    The result is an empty text if the body has only one media type, or if no media type contains the element.
     """
     if len(parts) < 2 or parts[0] != "content":
         return ""

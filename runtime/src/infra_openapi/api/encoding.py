@@ -25,8 +25,8 @@ _STYLE_KEYS = frozenset({"style", "explode", "allowReserved"})
 class Part:
     """A part (field) of a form in one document.
 
-    `encoding` is the object for the part under `encoding` (None if it is missing), `form` is the media type
-    of the form, and `term` is the schema of the part.
+    `encoding` is the encoding object of the part (None if it is missing), `form` is the media type object of
+    the form, and `term` is the schema of the part.
     """
 
     encoding: Element | None

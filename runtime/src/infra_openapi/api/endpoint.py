@@ -22,7 +22,7 @@ class Endpoint:
     """One operation of a document, with the path items that contain the operation.
 
     `items` contains the path item. If the path item is a `$ref`, `items` contains the target and then the
-    path item itself, because its other keys have priority over the keys of the target.
+    path item itself: later items have priority, so the keys next to the `$ref` replace keys of the target.
     """
 
     name: Operation
@@ -38,11 +38,13 @@ class Endpoint:
     def parameters(self) -> dict[tuple[str, str], Element]:
         """Return the parameters of the operation, by `in` and name.
 
-        A parameter of the operation replaces a parameter of the path item with the same key.
+        If a parameter of the path item and a parameter of the operation have the same key, only the parameter
+        of the operation is returned.
 
-        The key of a path parameter is its position in the path, because its name is not sent. A path variable
-        for which no parameter is declared is a string. Header names are in lower case. A parameter for the
-        whole query string (OpenAPI 3.2) has an empty name in its key.
+        The key of a path parameter contains the position of the variable in the path instead of the name,
+        because the name is not sent. For a path variable without a declared parameter, a parameter of the
+        type string is returned. Header names are in lower case. The key of a parameter for the whole query
+        string (OpenAPI 3.2) contains an empty name.
         """
         by_name: dict[tuple[str, str], Element] = {}
         variables = self.variables
@@ -83,7 +85,7 @@ class Endpoint:
 
 
 def template(path: str) -> str:
-    """Return a path without the names of its variables, because clients do not send these names."""
+    """Return a path without the names of its variables (`/pets/{}`): clients do not send these names."""
     return _VARIABLE.sub("{}", path)
 
 
@@ -115,7 +117,8 @@ def of_path(document: Document, path: str, path_item: Element) -> Iterator[Endpo
     """Yield the operations of a path item, such as `get` and `post`.
 
     If the path item is a `$ref`, the operations of the target and the operations next to the `$ref` are
-    returned. If both have the same method, the operation next to the `$ref` is returned.
+    returned. If the target contains an operation with the same method as an operation next to the `$ref`, the
+    operation of the target is not returned.
     """
     target = follow(path_item)
     is_own_target = target.pointer == path_item.pointer and target.file == path_item.file

@@ -1,4 +1,4 @@
-"""Compare the media types of messages with their schemas, the headers, and the values of parameters."""
+"""Compare media types of messages (and the schema of each), headers, and the values of parameters."""
 
 from __future__ import annotations
 
@@ -114,7 +114,11 @@ def headers(
     old_part: Element,
     new_part: Element,
 ) -> None:
-    """Add facts about changed headers of a response, or of a part of a form (`old_part`, `new_part`)."""
+    """Add facts about the changed headers of a response, or of a part of a form.
+
+    `old` and `new` contain the headers. If only one document has a header, the fact contains `old_part` or
+    `new_part` as the element of the other document.
+    """
     before, after = _by_header(old), _by_header(new)
     for name in sorted({**before, **after}):
         old_header, new_header = before.get(name), after.get(name)

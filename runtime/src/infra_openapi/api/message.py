@@ -51,7 +51,8 @@ def _followed(element: Element | None) -> Element | None:
 def responses(scope: Scope, old: Element, new: Element, direction: Direction) -> None:
     """Add facts about the changed responses of an operation.
 
-    The response for a status is under the status itself, under its range (such as `4XX`), or under `default`.
+    The response for a status is under the first of these keys that exists: the status itself, the range of
+    the status (such as `4XX`), and `default`.
     """
     before, after = _by_status(old), _by_status(new)
     compared: set[tuple[str, str]] = set()
@@ -88,7 +89,7 @@ def _by_status(operation: Element) -> dict[str, Element]:
 def _response_key(status: str, responses: dict[str, Element]) -> str:
     """Return the key of the response for a status; empty if `responses` does not contain such a response.
 
-    The key is the status itself, its range (such as `4XX`), or `default`.
+    The key is the first of these that exists: the status itself, its range (such as `4XX`), and `default`.
     """
     for name in (status, f"{status[0]}XX", "default"):
         if name in responses:

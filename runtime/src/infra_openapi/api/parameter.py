@@ -76,7 +76,10 @@ def _has_default(scope: Scope, element: Element) -> bool:
 
 
 def _removed(element: Element, direction: Direction, today: dt.date) -> tuple[FactKind, str]:
-    """Return the kind of fact for a removed parameter, and the sunset date that the parameter had."""
+    """Return the kind of fact for a removed parameter, and the sunset date that the parameter had.
+
+    The date is an empty string if the parameter was not deprecated or had no sunset date.
+    """
     sunset_value = sunset(element) if element.flag("deprecated") else None
     if sunset_value is not None:
         sunset_day = day(sunset_value)
@@ -123,7 +126,8 @@ def _changed(scope: Scope, old: Element, new: Element, direction: Direction) -> 
 def _applies(key: str, element: Element) -> bool:
     """Return whether a flag of a parameter, such as `allowReserved`, has an effect.
 
-    Flags apply only to query parameters; since OpenAPI 3.2, `allowReserved` applies to all parameters.
+    Flags apply only to query parameters. Since OpenAPI 3.2, `allowReserved` applies to all parameters except
+    headers.
     """
     location = element.text("in")
     reserved_applies = location != "header" and element.document.version.startswith("3.2")

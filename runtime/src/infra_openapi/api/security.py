@@ -55,9 +55,10 @@ class SchemeMatching:
     """Compares requirements of both documents: which old security scheme corresponds to which new scheme.
 
     The name of a scheme is not sent, so a new scheme can correspond to an old scheme with another name and
-    the same content. If both documents define two schemes with equal content, the two schemes do not
-    correspond to each other, because their credentials differ. If `by_name` is true, schemes with the same
-    name correspond, even if their content differs; separate facts report the changed content.
+    the same content. If both documents define both schemes, the two schemes do not correspond to each other:
+    a document with two schemes of equal content expects different credentials for them. If `by_name` is true,
+    schemes with the same name correspond, even if their content differs; separate facts report the changed
+    content.
     """
 
     old: Document
@@ -273,8 +274,8 @@ def _schemes(
 ) -> None:
     """Compare the security schemes that have the same name in both documents, each scheme once.
 
-    If `all_accepted` is true, all old credentials are still accepted, so no facts about changed schemes are
-    added.
+    If `all_accepted` is true, the new document still accepts all old credentials. Facts are then added only
+    about the flows of OAuth 2 schemes.
     """
     names = {name for requirement in old_requirements for name in requirement.scopes} & {
         name for requirement in new_requirements for name in requirement.scopes

@@ -85,7 +85,8 @@ def _values_expression(values: str) -> str:
 def _addresses(server: Element) -> list[str]:
     """Return the addresses of one server, one for each combination of values of its variables.
 
-    A variable with any value or with many values is not replaced: its values are in braces.
+    A variable that can have any value becomes `{*}`. If there are more than `_MAX_ADDRESSES` combinations,
+    each variable becomes the list of its values in braces, such as `{eu|us}`.
     """
     url = server.text("url")
     variables = server.mapping("variables")

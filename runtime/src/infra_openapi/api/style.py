@@ -48,7 +48,7 @@ def style(element: Element | None, sent_in: str) -> Style:
 
 
 def differ(scope: Scope, before: Style, after: Style, old: Term, new: Term) -> bool:
-    """Return whether two styles write a value differently, for values that both schemas allow."""
+    """Return whether the old and the new style differ in the text of a value that both schemas allow."""
     shared = types(scope, old) & types(scope, new)
     if before.name != after.name:
         return bool(shared & _COMPOUND) or not _WITH_PREFIX.isdisjoint((before.name, after.name))

@@ -88,7 +88,7 @@ def compare(scope: Scope, old: Term, new: Term, direction: Direction) -> None:
 def _shape(node: Node, property_name: str) -> _Shape:
     """Return how the values of a schema are written as XML.
 
-    `property_name` is the name of the XML element if the object `xml` contains no `name`.
+    `property_name` is the name of the XML element or attribute if the object `xml` contains no `name`.
     """
     facet = node.notes.get("xml")
     xml = facet.value if facet is not None and isinstance(facet.value, dict) else {}
