@@ -70,7 +70,7 @@ _Validator: Any = extend(Draft202012Validator, {"x-follow": _follow})  # type: i
 
 
 class Checker:
-    """Checks values with the schemas of one document, which are first converted for jsonschema.
+    """Checks values with the schemas of one document; the schemas are first converted for jsonschema.
 
     Each schema is converted when a value is checked with it for the first time.
     """
@@ -134,7 +134,8 @@ class Checker:
     def _is_hidden(self, element: Element) -> bool:
         """Return whether messages of this direction do not contain a property (read-only or write-only).
 
-        The keyword can be in the schema of the property, or in the schema to which this schema refers.
+        The keyword `readOnly` or `writeOnly` can be in the schema of the property (`element`), or in the
+        schema to which this schema refers.
         """
         target = target_of(element)
         modern = target is None or element.document.modern

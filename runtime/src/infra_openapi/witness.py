@@ -97,7 +97,7 @@ class Witnesses:
         return None
 
     def _smallest(self, value: Any, shows: Callable[[Any], bool], node: Node) -> Any:
-        """Return a value from which no property or item can be removed.
+        """Return the value without the properties and items that can be removed while `shows` is still true.
 
         At most `_MAX_ATTEMPTS` removals are tried.
         """

@@ -81,7 +81,8 @@ class TagIndex:
     def _by_tag(self) -> dict[str, tuple[dict[str, list[Branch]], list[Branch]]]:
         """Return a mapping from each tag to the alternatives with the tag, and to those without the tag.
 
-        The alternatives with the tag are a mapping from each value of the tag to its alternatives.
+        The alternatives with the tag are a mapping from each value of the tag to the alternatives that allow
+        this value.
         """
         names = {name for branch in self._branches for name in branch.tags}
         by_tag: dict[str, tuple[dict[str, list[Branch]], list[Branch]]] = {name: ({}, []) for name in names}
@@ -219,7 +220,10 @@ class _Collector:
 
 
 def _target(element: Element) -> Element | None:
-    """Return the target of an alternative that is a reference, or whose `allOf` contains a reference."""
+    """Return the target of the first reference: the alternative itself, or a member of its `allOf`.
+
+    The result is None if neither the alternative nor a member is a reference.
+    """
     targets = [target_of(schema) for schema in (element, *element.items("allOf"))]
     return next((target for target in targets if target is not None), None)
 

@@ -23,7 +23,10 @@ class _Violation(NamedTuple):
 
 
 def array(search: Search, merged: Node, positive: list[Literal], negative: list[Literal]) -> Any:
-    """Return an array that all `positive` literals allow and all `negative` literals reject, or `NOTHING`."""
+    """Return an array that all schemas in `positive` allow and all schemas in `negative` reject.
+
+    The result is `NOTHING` if no such array was found.
+    """
     violations = [list(_array_violations(search, merged, positive, rejecting)) for rejecting in negative]
     limits = (limit(merged, "minItems", 0), limit(merged, "maxItems", math.inf))
     return _array(search, positive, violations, limits, {})

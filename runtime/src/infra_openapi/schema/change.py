@@ -29,7 +29,7 @@ class Mode(NamedTuple):
     def inner(self) -> Mode:
         """Return the mode for the values inside an object.
 
-        The result has the direction of this mode; its other values are the defaults.
+        The result has the direction of this mode; all other values of the result are the defaults.
         """
         return Mode(self.direction)
 

@@ -147,7 +147,7 @@ def _allowed_values(
 def _rejected(
     enumerated: dict[str, Any], node: Node, other_node: Node, change: Change, member: Membership
 ) -> tuple[list[Any], list[Any]]:
-    """Return the values in `enumerated` that `other_node` rejects, and the undecided values.
+    """Return the values in `enumerated` that `other_node` rejects, and the values without a decision.
 
     `enumerated` contains the enumerated values of the schema `node`.
     """

@@ -2,9 +2,10 @@
 
 The proof covers the schemas of properties and items at any depth.
 
-A comparison is the function `compare` (in the module `comparison`) of two schemas, a mode and a `Context`. It
-returns the facts about one pair, and some facts depend on the inclusion of other pairs. Schemas can refer to
-themselves, so a proof is coinductive: while a pair is being compared, the inclusion of this pair is assumed.
+The function `compare` (in the module `comparison`) compares a pair of schemas and returns the facts about
+this pair. The arguments of `compare` are the two schemas, a mode and a `Context`. Some facts depend on the
+inclusion of other pairs. Schemas can refer to themselves, so a proof is coinductive: while a pair is being
+compared, the inclusion of this pair is assumed.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def _depends_on_proofs(node: Node) -> bool:
 def covers(pair: Pair, context: Context) -> Answer:
     """Return whether it is proved that no difference between two schemas breaks clients.
 
-    The proof includes the schemas of properties and items at any depth.
+    If the proof ends at a limit, the result is this limit. The proof includes the schemas of properties and
+    items at any depth.
     """
     schemas, results = context.schemas, context.results
     if schemas.same(pair):
@@ -117,8 +119,8 @@ def _proof(pair: Pair, context: Context) -> Answer:
 def harms(fact: Fact) -> bool:
     """Return whether a fact disproves inclusion: its level is warning or breaking, or a property was removed.
 
-    A removed property has the level info, but still disproves inclusion: an object with fewer properties is
-    another alternative of a union.
+    A removed property has the level info, but still disproves inclusion: an object with fewer properties can
+    belong to another alternative of a union.
     """
     if fact.kind is facts.PROPERTY_REMOVED:
         return True

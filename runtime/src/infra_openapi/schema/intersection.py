@@ -1,4 +1,4 @@
-"""Compute the intersection of two schemas: a schema that allows exactly the values that both allow."""
+"""Compute the intersection of two schemas: a schema for exactly the values that both schemas allow."""
 
 from __future__ import annotations
 
@@ -150,8 +150,9 @@ def _properties(first: Node, second: Node) -> dict[str, Term]:
 def declared(node: Node, name: str) -> Term:
     """Return the schema that an object schema declares for the property `name`.
 
-    This is the schema under the name of the property, under a pattern that the name matches, or the schema
-    for undeclared properties.
+    This is the intersection of the schema under the name of the property and the schemas under all patterns
+    that the name matches. If no such schema exists, the result is the schema for undeclared
+    properties.
     """
     schemas: Term = node.properties.get(name, ())
     matched = name in node.properties

@@ -104,7 +104,7 @@ def _inclusion(old: Term, new: Term, change: Change, context: Context) -> str:
     """Return how the values that the new schema allows differ from the values that the old schema allows.
 
     The result is `same`, `wider` (the new schema allows more values), `narrower` (the new schema allows fewer
-    values) or `other` (no other result is proved).
+    values) or `other` (none of the first three results is proved).
     """
     forth, back = (
         change.proved(covers(Pair(first, second, _STRICT), context))

@@ -165,8 +165,8 @@ class Objects:
     def _shaped(self, shape: _Shape, violations: list[_Lazy]) -> Any:
         """Return an object that is invalid against several schemas, or `NOTHING`.
 
-        `violations` has an element for each of these schemas: the conditions of which one makes an object
-        invalid. The returned object meets one condition of each element.
+        `violations` has an element for each of these schemas: all violations that make an object invalid
+        against this schema. The returned object has one violation of each element.
         """
         self._search.step()
         if not violations:
@@ -265,7 +265,7 @@ class Objects:
             yield _Violation()
 
     def _described_by(self, node: Node, role: Role) -> Iterator[_Violation]:
-        """Yield the violations of the schemas of declared properties."""
+        """Yield violations: a declared property has a value that the schema of the property rejects."""
         for name, term in sorted(node.properties.items()):
             if self._hidden(node, name):
                 continue
@@ -276,7 +276,7 @@ class Objects:
                 yield _Violation()
 
     def _undescribed_by(self, node: Node, role: Role) -> Iterator[_Violation]:
-        """Yield the violations of the schemas for properties that are not declared by name."""
+        """Yield violations: the value of a property that is not declared by name is invalid."""
         node_of = self._search.node_of
         undeclared = closing(node)
         names = sorted(self._described | self._required)
@@ -292,9 +292,10 @@ class Objects:
             yield from self._undeclared("", Literal(node_of(undeclared), role))
 
     def _undeclared(self, pattern: str, rejecting: Literal) -> Iterator[_Violation]:
-        """Yield a violation by an additional, undeclared property, if a value for this property exists.
+        """Yield a violation with an additional property, if a value for this property exists.
 
-        If `pattern` is not empty, `pattern` is the pattern that declares the property.
+        No schema declares the property by name. `pattern` is the pattern that declares the property, or empty
+        if no pattern declares the property.
         """
         literals = []
         for node, role in self._positive:

@@ -134,7 +134,7 @@ class Node:
         return self.elements[0] if self.elements else None
 
     def counterpart(self, pointer: str) -> Element | None:
-        """Return the element with this JSON pointer among the schemas that form an intersection.
+        """Return the element with the JSON pointer `pointer`, among the schemas that form an intersection.
 
         If no schema of the intersection has this pointer, the result is the first element of the node.
         """

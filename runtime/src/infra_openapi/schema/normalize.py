@@ -144,7 +144,7 @@ class Normalizer:
         return result
 
     def _allows_nothing(self, group: Group, types: frozenset[str]) -> bool:
-        """Return whether no alternative of a union allows one of the types in `types`.
+        """Return whether no alternative of a union allows any type in `types`.
 
         `types` are the types that the other keywords of the schema allow.
         """

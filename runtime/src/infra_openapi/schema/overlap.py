@@ -1,8 +1,8 @@
 """Find values that only one schema (old or new) rejects, because they match two alternatives of a `oneOf`.
 
-For two alternatives of this schema, the module searches for a value that both alternatives allow and that the
-other schema (new or old) allows, too. The result is an example value, a proof that no such value exists, or
-undecided.
+For two alternatives of the schema that rejects the values, the module searches for a value that both
+alternatives allow and that the other schema (new or old) allows, too. The result is an example value, a proof
+that no such value exists, or undecided.
 """
 
 from __future__ import annotations
@@ -132,11 +132,11 @@ class _Search:
         self.limits: set[Limit] = set()
 
     def first(self) -> tuple[Group | None, Any]:
-        """Return a `oneOf` of `side` that rejects values of `peer`, and an example of such a value.
+        """Return a `oneOf` of `side` that rejects values which `peer` allows, and an example of such a value.
 
         If no value proves the change, `UNDECIDED` is returned instead of the example. A `oneOf` with an
         example is preferred, and a `oneOf` that rejects only null is returned only if no other `oneOf`
-        rejects values. If no `oneOf` rejects values of `peer`, the result is `(None, NOTHING)`.
+        rejects values. If no `oneOf` rejects values which `peer` allows, the result is `(None, NOTHING)`.
         """
         peers = [group for group in self._exclusive_groups(self._peer.node) if not group.inner]
         exclusives = self._exclusive_groups(self._side.node)
@@ -238,7 +238,7 @@ class _Search:
         return shared
 
     def _equal(self, first: Term, second: Term) -> bool:
-        """Return whether two alternatives with equal content (in any order) allow the same values."""
+        """Return whether it is proved that two alternatives with equal content allow the same values."""
         if self._schemas.same_term(first, second):
             return True
         mode = Mode(self._direction)
@@ -246,7 +246,10 @@ class _Search:
         return all(covers(pair, self._context) is True for pair in pairs)
 
     def _common(self, exclusive: _Exclusive, first: Branch, second: Branch) -> Any:
-        """Return a value that both branches accept; `NOTHING` if none exists, `UNDECIDED` if unknown."""
+        """Return a value that both alternatives allow, and that proves a change.
+
+        The result is `UNDECIDED` if common values can exist but none proves a change, otherwise `NOTHING`.
+        """
         answer: Any = NOTHING
         questions = self._schemas.questions[Direction.NONE]
         if questions.unanswerable(held=[first.node, second.node], types=_NOT_NULL) is True:

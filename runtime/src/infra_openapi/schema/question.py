@@ -222,7 +222,7 @@ class Questions:
     # --- composed schemas ---------------------------------------------------------------------------
 
     def _options(self, node: Node, role: Role) -> Iterator[Literals]:
-        """Yield the alternatives of a composed schema; a value must fit all literals of an alternative."""
+        """Yield, for each alternative of a composed schema, the literals that a value must all fit."""
         return self._allowing(node, role) if role.positive else self._rejecting(node, role)
 
     def _allowing(self, node: Node, role: Role) -> Iterator[Literals]:

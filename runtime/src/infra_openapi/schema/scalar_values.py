@@ -231,7 +231,7 @@ def _other_formats(node: Node, rejecting: Node) -> bool:
 
 
 def same_opaque(node: Node, rejecting: Node) -> bool:
-    """Return whether `node` has all keywords of `rejecting` that are not evaluated, with equal values."""
+    """Return whether `node` has all unevaluated keywords of `rejecting`, with equal values."""
     return all(
         name in node.opaque and node.opaque[name].value == facet.value
         for name, facet in rejecting.opaque.items()

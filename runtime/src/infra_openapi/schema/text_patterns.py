@@ -97,10 +97,11 @@ def distinguishing_string(wide: Node, narrow: Node) -> str | None:
 
 
 def _length_limit(expressions: Iterable[str]) -> int:
-    """Return a length limit: if a longer string matches all expressions, then strings of any length match.
+    """Return a length limit: if a longer string matches all expressions, no longest matching string exists.
 
     The limit is the product of the numbers of states of all automata. A longer string reaches the same
-    combination of states twice, so the characters between the two can be repeated any number of times.
+    combination of states twice, so the characters between the two places can be repeated any number of times,
+    and the string still matches.
     """
     automata = (regex_automaton.automaton(expression) for expression in expressions)
     return math.prod(
