@@ -30,7 +30,7 @@ class Equality:
         return self._content(raw)[0]
 
     def unordered(self, raw: Any) -> bytes:
-        """Return a hash of a value (16 bytes) that ignores the order of keys and of lists such as `enum`."""
+        """Return a hash (16 bytes) of a value; the order of keys and of lists such as `enum` is ignored."""
         digest = self._unordered.get(id(raw))
         if digest is None:
             if isinstance(raw, dict):

@@ -85,9 +85,9 @@ class Witness:
 class Finding:
     """One change between two documents, with its locations and every operation that it affects.
 
-    `before` and `after` are the changed value as JSON, or None. `subject` is a short text for the changed
-    part: `query parameter limit`, `Pet.name`. `copies` are the other locations with the same content: a
-    schema can be written several times in a document instead of being referred to.
+    `before` and `after` are the old and the new value as JSON, or None. `subject` is a short text for the
+    changed part: `query parameter limit`, `Pet.name`. `copies` are the other locations with the same content:
+    a schema can be written several times in a document instead of being referred to.
     """
 
     rule: str

@@ -51,9 +51,10 @@ def unnamed(fact: Fact) -> bool:
 def identity(fact: Fact) -> str:
     """Return a string that distinguishes facts whose rule, subject, reported location and values are equal.
 
-    The string contains the location in the new document if it is not in the main file, or if neither the old
-    nor the new location is inside the other one. If the changed element has no name, the string also contains
-    a hash of the element's content. If neither applies, the string is empty.
+    The string contains the location in the new document if this location is not in the main file, or if
+    neither the old location is inside the new location nor the new location inside the old location. If the
+    changed element has no name, the string also contains a hash of the element's content. If no condition
+    applies, the string is empty.
     """
     element = fact.revision or fact.base
     before, after = (

@@ -38,8 +38,8 @@ class Acceptance:
     def summary(self) -> str:
         """Return the string that names the entry in messages.
 
-        The result is `change` (the message of the finding). If `change` is empty, the result is `rule`, or
-        else `fingerprint`.
+        The result is `change` (the message of the finding). If `change` is empty, the result is `rule`. If
+        `rule` is empty too, the result is `fingerprint`.
         """
         return self.change or self.rule or self.fingerprint
 

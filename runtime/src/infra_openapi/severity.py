@@ -1,4 +1,4 @@
-"""Determine the level of each rule from the table of rules, a preset and the levels of the user."""
+"""Determine the level of each rule from the table of rules, a preset, and the levels that the user sets."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def level(value: Any) -> str:
 
 
 def change(before: str, after: str) -> str:
-    """Return how a stability level changed: `decreased`, `increased`, or an empty string without a change.
+    """Return `decreased` or `increased` if a stability level has changed, otherwise an empty string.
 
     The result is `invalid` if the level `after` is unknown.
     """

@@ -190,7 +190,7 @@ class Document:
         return content
 
     def _check_types(self, file: File, types: Mapping[str, type]) -> None:
-        """Raise `CompareError` if the value of a top-level key does not have its type in `types`.
+        """Raise `CompareError` if the value of a top-level key does not have its expected type in `types`.
 
         The error is also raised if all of the first three keys in `types` are missing.
         """
@@ -353,7 +353,8 @@ def _file_type_hint(content: bytes) -> str:
 def _written(pointer: str, moved: Mapping[str, str]) -> str:
     """Return the JSON pointer that a part had in the Swagger 2.0 document before the conversion.
 
-    `moved` maps new pointers to original pointers; the longest new pointer that is a prefix is replaced.
+    `moved` maps new pointers to original pointers. The longest new pointer in `moved` that is a prefix of
+    `pointer` is replaced.
     """
     prefix = pointer
     while prefix:

@@ -1,6 +1,6 @@
 """Load OpenAPI documents from a file, from a string or from Python dictionaries and lists.
 
-Every reference is followed once while the document is loaded, so that an invalid reference is an error.
+Every reference is followed once while the document is loaded; an invalid reference raises `CompareError`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def load(path: str | Path, *, root: str | Path | None = None, read: Reader | Non
     """Return the OpenAPI document in a file.
 
     All files that the document refers to must be below `root`. By default, `root` is the working directory if
-    it contains the file, otherwise the directory of the file. If `read` is given, this function returns the
-    bytes of each file, and no file is read from the disk.
+    it contains the file, otherwise the directory of the file. If `read` is given, the function `read` returns
+    the bytes of each file, and no file is read from the disk.
 
     Raises:
         CompareError: the file is missing, empty or not an OpenAPI document, or the target of a reference

@@ -1,4 +1,4 @@
-"""Convert numbers in a JSON or YAML text; the number of digits and of values is limited."""
+"""Convert numbers in a JSON or YAML text, and define the maximum number of digits and of values."""
 
 from __future__ import annotations
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 
 def tokens(pointer: str) -> list[str]:
-    """Return the keys of a JSON pointer, without escape sequences."""
+    """Return the keys of a JSON pointer; their escape sequences are decoded (`~1` to `/`, `~0` to `~`)."""
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 
 
 def escaped(key: str) -> str:
-    """Return a key with the escape sequences of JSON pointers."""
+    """Return a key in the form for a JSON pointer: `~` and `/` are replaced by `~0` and `~1`."""
     return key.replace("~", "~0").replace("/", "~1") if "/" in key or "~" in key else key

@@ -225,9 +225,9 @@ def _descend(document: Document, file: str, data: Any, pointer: str) -> Element 
 
 
 def _resource(element: Element) -> str:
-    """Return the JSON pointer of the innermost schema around an element that has an `$id`.
+    """Return the JSON pointer of the innermost schema with an `$id` that is the element or contains it.
 
-    The result is an empty string if no schema around the element has an `$id`.
+    The result is an empty string if no such schema exists.
     """
     resources_by_file = element.document.references.resources
     if element.file not in resources_by_file:

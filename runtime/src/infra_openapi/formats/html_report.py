@@ -98,7 +98,10 @@ def _finding(finding: Finding) -> Iterator[str]:
 
 
 def _folded(summary: str, members: list[str], max_unfolded: int = _MAX_UNFOLDED) -> Iterator[str]:
-    """Yield the HTML of `summary`, with a folded list of `members` if there are more than `max_unfolded`."""
+    """Yield the HTML of `summary`, followed by a folded list if `members` has more than `max_unfolded` items.
+
+    Without the list, the HTML contains only `summary`.
+    """
     if len(members) <= max_unfolded:
         yield f"<p>{escape(summary)}</p>"
         return

@@ -16,7 +16,8 @@ N, W = Effect.NARROWED, Effect.WIDENED
 class BoundFacts:
     """The kinds of fact for one bound, such as `maxLength`.
 
-    `peer` is the name of the bound in the ids of oasdiff, and `noun` is its name in messages.
+    `peer` is the name of the bound in the ids of oasdiff (a program that compares documents), and `noun` is
+    its name in messages.
     """
 
     added: FactKind

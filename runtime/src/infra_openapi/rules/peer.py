@@ -1,7 +1,9 @@
-"""The ids of oasdiff's checks; each id is an alias of a rule, or has a reason why no rule corresponds.
+"""The ids of the checks of oasdiff, a program that compares OpenAPI documents.
+
+Each id is an alias of a rule, or has a reason why no rule corresponds to the check.
 
 Source: the catalogue of oasdiff 1.32.1 (`oasdiff checks changelog`, 755 checks), read in November 2026. The
-last line of `_FAMILIES` contains four checks that were only on oasdiff's main branch.
+last line of `_FAMILIES` contains four checks that were only on oasdiff's main branch at that time.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class Effect(enum.StrEnum):
 
 
 def law(effect: Effect, direction: Direction) -> Level:
-    """Return the level of a change according to the general rule, from its effect and its direction.
+    """Return the level that the general rule gives to a change with this effect and this direction.
 
     The general rule: the level is breaking if a client that follows the old document can fail.
 

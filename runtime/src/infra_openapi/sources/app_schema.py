@@ -1,8 +1,8 @@
 """Return the OpenAPI document of a Python app.
 
 This module imports only the standard library, because it also runs as a script in the user's interpreter. The
-script has two arguments: `module:attribute` and a file. The script imports the app and writes the document,
-or the error, to the file.
+script has two arguments: `module:attribute` and the path of a file. The script imports the app and writes the
+document, or the error, to this file.
 """
 
 from __future__ import annotations
