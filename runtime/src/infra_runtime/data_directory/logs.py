@@ -68,7 +68,7 @@ class Logs:
         return f"{self.folder}/{service}.log"
 
     def size(self, service: str) -> int:
-        """Return the size of a service's log in bytes with its hole; 0 if the file is missing."""
+        """Return the size of a service's log in bytes, including its hole; 0 if the file is missing."""
         try:
             return os.stat(self.path(service)).st_size
         except OSError:
