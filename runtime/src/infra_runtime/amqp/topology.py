@@ -39,7 +39,7 @@ def _keys(value: Any) -> Any:
 def _bindings(value: Any) -> Any:
     """Return a mapping from exchange to routing keys.
 
-    If the value is the name of an exchange or a list of names, the bindings have no routing key.
+    If `value` is the name of an exchange or a list of such names, the routing key of each binding is empty.
     """
     names = (value,) if isinstance(value, str) else value
     return dict.fromkeys(names, ("",)) if isinstance(names, (list, tuple)) else value

@@ -42,10 +42,10 @@ class Declaration:
     def kind(self, service: str) -> str | None:
         """Return the service's kind: `USER` for a user's own service, None if no service has this name.
 
-        The kind of the service `proxy` is the setting `proxy` of the stack. If a table contains `command` or
-        `kind`, a kind with the name of the service is ignored: a new kind in the catalogue does not change
-        existing stacks. If a table has the name of a kind and contains `image`, the service is of this kind,
-        and `image` is used for exports only.
+        The kind of the service `proxy` is the setting `proxy` of the stack. If the table of the service
+        contains `command` or `kind`, a kind with the service's name is ignored, so that a new kind in the
+        catalogue does not change existing stacks. If a table has the name of a kind and contains `image`,
+        the service is of this kind, and `image` is used for exports only.
         """
         table = self.table(service)
         if "command" in table:

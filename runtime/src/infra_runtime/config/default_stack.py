@@ -32,7 +32,8 @@ def remarks(declaration: Declaration) -> tuple[str, ...]:
 def is_offered(offer: Contribution, declaration: Declaration) -> bool:
     """Return whether other services may consume a contribution.
 
-    The result is false for the variables of a service if the stack file excludes the kind of the service.
+    The result is false only for variables that a service offers to other services, and only if the stack file
+    excludes the kind of the offering service.
     """
     return offer.key != "variables" or is_on(offer.service, declaration)
 

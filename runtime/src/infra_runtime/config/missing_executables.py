@@ -64,7 +64,8 @@ def _used(resolved: Resolved) -> Iterator[Binary]:
 def installable(binaries: Iterable[Binary], root: Path) -> list[Installable]:
     """Return the recipes that install these executables; executables without a recipe are ignored.
 
-    `root` is the folder of the stack file, whose recipes and lock take precedence.
+    `root` is the folder of the stack file. The recipes in this file and the lock in this folder take
+    precedence over those of pytest-infra.
 
     Raises `InstallError` if a recipe has no artefact for this platform, or its licence is refused.
     """

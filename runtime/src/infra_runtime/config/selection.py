@@ -1,4 +1,4 @@
-"""Select the services of a request: the services in the request; without names, the services of the stack."""
+"""Select the services that a request names; if it names no services, select the services of the stack."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ def declared(declaration: Declaration) -> set[str]:
 
 
 def stack_names(declaration: Declaration) -> Sequence[str]:
-    """Return the services of the stack: of the setting `profile`, or of `use`, or of the profile `full`."""
+    """Return the services of the stack: those of the setting `profile`; if it is not set, those of `use`.
+
+    If neither is set, return the services of the profile `full`.
+    """
     profile = declaration.stack.profile
     return _in_use(declaration) if profile is None else _profile(declaration, profile)
 

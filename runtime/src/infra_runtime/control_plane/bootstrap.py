@@ -35,7 +35,7 @@ _STORAGE, _VOLUMES, _NODES = (
 
 
 class Cluster(NamedTuple):
-    """The content of FILE: the address of the API server, and the numbers of the resources."""
+    """The content of FILE: the data for connections, and the numbers of nodes and volumes to create."""
 
     host: str
     port: int

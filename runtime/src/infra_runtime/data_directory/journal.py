@@ -111,7 +111,7 @@ def _recent_lines(path: str) -> list[bytes]:
 
 
 def _start_of_recent(lines: list[bytes]) -> int:
-    """Return the number of the line after the last complete `down` before another `up`; without it, 0."""
+    """Return the index of the line after the last complete `down` that an `up` follows; without it, 0."""
     is_followed = False
     for number in range(len(lines) - 1, -1, -1):
         line = lines[number]

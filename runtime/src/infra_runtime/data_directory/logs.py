@@ -68,7 +68,7 @@ class Logs:
         return f"{self.folder}/{service}.log"
 
     def size(self, service: str) -> int:
-        """Return the size of a service's log in bytes with its hole; 0 if the file is missing."""
+        """Return the size of a service's log in bytes, including its hole; 0 if the file is missing."""
         try:
             return os.stat(self.path(service)).st_size
         except OSError:
@@ -82,8 +82,8 @@ class Logs:
         """Write the sizes of changed logs to their indexes, and shorten logs above the limit.
 
         The supervisor calls this method repeatedly. Return the seconds until the next call, which depend on
-        how fast the logs grow. At the end of the stack, `last` is true: the call writes the sizes of all
-        changed logs to the indexes.
+        how fast the logs grow. At the end of the stack, `last` is true: the call then writes the size of each
+        changed log, even if less than `INDEX_SECONDS` have passed since the last line of its index.
         """
         services = list(services)
         now, growth = self._now(), 0

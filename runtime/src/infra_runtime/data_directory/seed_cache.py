@@ -53,7 +53,7 @@ class CachedSeed(Record):
 def building_folder(cache: str) -> str:
     """Return the folder in which this process builds seeds.
 
-    After a kill, the guardian removes this folder.
+    If this process is killed, its guardian removes the folder.
     """
     return f"{cache}/{os.getpid()}{BUILDING}"
 

@@ -76,7 +76,7 @@ CONTAINER_REFERENCES: Mapping[str, Row] = {
 
 
 def table(name_title: str, attribute_title: str, rows: Mapping[str, Row]) -> str:
-    """Return rows as a Markdown table with titles for the columns of the names and of the attributes."""
+    """Return rows as a Markdown table; `name_title` and `attribute_title` are the titles of two columns."""
     return "\n".join(
         [f"| {name_title} | outcome | {attribute_title} | |", "| --- | --- | --- | --- |", *_lines(rows), ""]
     )

@@ -197,7 +197,7 @@ def check_needs(spec: ServiceSpec, stack: Stack) -> None:
 
 
 def check_image(spec: ServiceSpec) -> None:
-    """Raise `ConfigurationError` if the image of a service's container is not the name of an image."""
+    """Raise `ConfigurationError` if the image of a service's container is not a valid image name."""
     image = container_of(spec).image
     if image and not _IMAGE.fullmatch(image):
         raise ConfigurationError(
@@ -269,9 +269,9 @@ def _without_value(reference: str, spec: ServiceSpec, field: str, *, inside: boo
 
 
 def _export(service: str, name: str, user: ServiceSpec, stack: Stack, field: str) -> str:
-    """Return the value of an export of `service` for a string of the service `user`.
+    """Return the value of an export of `service`, to which a string of the service `user` refers.
 
-    The value is empty if the reference is optional and `service` is not in the plan.
+    The value is empty if the reference is optional, and `service` or the export does not exist.
     """
     name, optional = name.removesuffix("?"), name.endswith("?")
     reference = f"${{{service}.{name}}}"

@@ -29,8 +29,9 @@ def name(token: str) -> str:
 def planned(token: str) -> str:
     """Return the folder of the control group that `enter` will create; empty if it will not create a group.
 
-    The new group is below the group of this process. If this group has a limit, no group is created: a
-    program reads the limits of its group only, and the new group would have no limits.
+    The new group would be below the present group of this process. If the present group has a limit, no group
+    is created: a program reads only the limits of the group in which it runs, and the new group would have no
+    limits.
     """
     parent = current()
     return "" if not parent or _is_limited(parent) else f"{parent}/{name(token)}"
@@ -46,7 +47,7 @@ def enter(folder: str) -> None:
 
 
 def leave(token: str) -> None:
-    """Move this process to the group above the token's control group, if the process is in that group."""
+    """If this process is in the control group of a token, move it to the group above this control group."""
     folder = current()
     if os.path.basename(folder) == name(token):
         _move_to(os.path.dirname(folder))
@@ -55,8 +56,8 @@ def leave(token: str) -> None:
 def remove(token: str, folder: str = "") -> None:
     """Remove the control group of a token and the groups below it, when no process is in these groups.
 
-    `folder` is the result of `planned`; if it is empty, the group is below this process's group. After
-    `PATIENCE` seconds, the remaining groups are not removed.
+    `folder` is the result of `planned`; if it is empty, the group is below this process's group. Groups that
+    still contain processes after `PATIENCE` seconds are not removed.
     """
     folder = folder or f"{current()}/{name(token)}"
     deadline = time.monotonic() + PATIENCE

@@ -130,8 +130,8 @@ def spread(folder: str) -> None:
     This is useful for folders whose subfolders are often removed. ext4 stores a file near its folder, and a
     folder near its parent. Without a journal, ext4 does not reuse the inode of a removed file for minutes,
     and skips all these inodes for each new file. If PostgreSQL clusters are often created and removed in one
-    area of the disk, this takes ten times as long as the copy itself. Source: chattr(1), attribute T; Linux,
-    fs/ext4/ialloc.c, `find_group_orlov` and `recently_deleted`.
+    area of the disk, the search for unused inodes takes ten times as long as the copy itself. Source:
+    chattr(1), attribute T; Linux, fs/ext4/ialloc.c, `find_group_orlov` and `recently_deleted`.
     """
     if sys.platform != "linux":
         return

@@ -66,7 +66,8 @@ def obstacle(tmpfs: str = TMPFS) -> str:
 def room(tmpfs: str = TMPFS) -> tuple[int, str]:
     """Return the number of bytes that files in a tmpfs can still use, and the name of the limiting system.
 
-    Raises `OSError` if the tmpfs does not exist.
+    The limiting system is the tmpfs, the machine or a control group. Raises `OSError` if the tmpfs does not
+    exist.
     """
     status = os.statvfs(tmpfs)
     return min((status.f_bavail * status.f_frsize, tmpfs), memory_left())

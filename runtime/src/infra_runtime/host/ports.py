@@ -50,12 +50,12 @@ class Ports:
         self._held: dict[tuple[str, str], tuple[int, int]] = {}  # (service, name) → port, descriptor
 
     def take(self, service: str, name: str, number: int, may_differ: bool = False) -> int:
-        """Reserve a port of a service, and return its number; later calls return this number again.
+        """Reserve a port of a service, and return its number.
 
-        In an environment with fixed ports, this number is `number`. In tests, or if `number` is in use and
-        `may_differ` is true, the number of a free port is used. Raises `PortError` if the fixed port is in
-        use or if no port is free, `PermissionError` if the port is below 1024 and this process has no
-        privileges.
+        Later calls return this number again if the port is still free. In an environment with fixed ports,
+        the number is `number`. In tests, or if `number` is in use and `may_differ` is true, the number of a
+        free port is used. Raises `PortError` if the fixed port is in use or if no port is free,
+        `PermissionError` if the port is below 1024 and this process has no privileges.
         """
         reserved = self._held.get((service, name))
         if reserved:

@@ -77,7 +77,7 @@ def user_namespaces_work() -> bool:
 
 
 def other_user() -> tuple[int, int]:
-    """Return the uid and gid of the account without privileges, for programs that refuse to run as root."""
+    """Return the uid (65534) and gid of the account without privileges, for programs that refuse root."""
     import pwd
 
     try:

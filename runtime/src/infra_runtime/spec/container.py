@@ -54,9 +54,9 @@ class Operator:
 class Container:
     """The description of a service's container; the local engine ignores this object.
 
-    The texts contain references like all texts of a spec. An engine replaces a reference by its value inside
-    the container: `${port.NAME}` by the number in `ports`, `${host}` by the address 0.0.0.0, `${data}` by
-    `data`, `${root}` by `root`, and `${bin.NAME}` by the name of a program on the image's PATH.
+    Like all texts of a spec, its texts can contain references. An engine replaces a reference by its value
+    inside the container: `${port.NAME}` by the number in `ports`, `${host}` by the address 0.0.0.0, `${data}`
+    by `data`, `${root}` by `root`, and `${bin.NAME}` by the name of a program on the image's PATH.
     """
 
     #: the name and the tag of the image, such as `postgres:18.6-bookworm`; empty if the image is built

@@ -62,7 +62,7 @@ def merged(
 
 
 def _extended(user_value: str, default_value: str, separator: str) -> str:
-    """Return the pairs of the user's value, and the pairs of the default value with other keys."""
+    """Return the user's pairs, and those pairs of the default value whose keys no pair of the user has."""
     pairs = [pair for pair in user_value.split(separator) if pair.strip()]
     keys = {pair.partition("=")[0].strip() for pair in pairs}
     added_pairs = [

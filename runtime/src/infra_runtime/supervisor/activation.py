@@ -47,14 +47,14 @@ class Activation:
             self._loop.add_reader(server, on_first_connection)
 
     def ports(self, service: str) -> dict[str, int]:
-        """Return a mapping from port name to number of the listening sockets of a service.
+        """Return the ports on which the supervisor listens for a service: a mapping from name to number.
 
         The mapping is empty if the supervisor does not listen for the service.
         """
         return {name: server.getsockname()[1] for name, server in self._sockets.get(service, {}).items()}
 
     def descriptors(self, service: str) -> dict[str, int]:
-        """Return a mapping from port name to descriptor of the listening sockets of a service.
+        """Return a mapping from port name to the file descriptor of the listening socket, for one service.
 
         The mapping is empty if the supervisor does not listen for the service.
         """

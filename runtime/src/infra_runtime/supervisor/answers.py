@@ -28,7 +28,10 @@ def outcome(supervisor: Supervisor, names: Iterable[str]) -> Outcome:
 
 
 def pending(supervisor: Supervisor, names: Iterable[str]) -> dict[str, str]:
-    """Return a mapping from the name of each service that starts or stops to its reason or phase."""
+    """Return a mapping from the name of each service that starts or stops to a text.
+
+    The text is the reason why the service is not ready; without a reason, the phase of the service.
+    """
     states = supervisor.machine.services
     return {
         name: states[name].reason or states[name].phase.value

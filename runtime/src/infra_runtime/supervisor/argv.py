@@ -1,4 +1,4 @@
-"""The command line that starts a supervisor, and its exit status if another supervisor already runs."""
+"""The command line that starts a supervisor, and the exit status of a supervisor if another already runs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def command(paths: Paths, environment: str, *, tmpfs: bool = True, copies: str =
 
 
 def _archive(paths: Paths, root: str) -> str:
-    """Return the path of the archive with the code of a supervisor that is in the folder `root`."""
+    """Return the path of the archive for a supervisor that imports `infra_runtime` from the folder `root`."""
     interpreter = f"{sys.implementation.cache_tag}-{sys.base_exec_prefix}"
     key = hashlib.sha256(f"{root} {interpreter}".encode()).hexdigest()[:16]
     return f"{paths.cache}/supervisor/{key}"

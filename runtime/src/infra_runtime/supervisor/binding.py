@@ -26,7 +26,7 @@ from infra_runtime.spec import Probe, Quiesce, ServiceSpec, bound_copy, merged, 
 
 
 class BindingError(Exception):
-    """The error that a reference `${…}` has no value. The planner finds most such errors before the start."""
+    """The error that a reference `${…}` has no value. The planner detects most such errors in the plan."""
 
 
 class MissingSecretError(BindingError):
@@ -72,7 +72,7 @@ def make_scope(request: Up, paths: Paths, environment: str, token: str) -> Scope
 
 
 class Bound:
-    """A service with its folders and ports on this machine; `bind` adds the texts without references."""
+    """A service, its folders and ports on this machine, and the texts in which `bind` replaced references."""
 
     def __init__(self, spec: ServiceSpec, data: str, run: str, ports: Mapping[str, int]) -> None:
         self.spec, self.data, self.run = spec, data, run

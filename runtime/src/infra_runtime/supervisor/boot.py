@@ -29,7 +29,7 @@ REQUEST_SECONDS = 5.0
 
 
 class FirstRequest(Record):
-    """The connection of the client that has started the supervisor, and its first line, a request `hello`."""
+    """The connection to the client that started the supervisor, and its first line, the client's `hello`."""
 
     connection: int
     line: bytes
@@ -152,7 +152,7 @@ def first_request(connection: int) -> FirstRequest | None:
 
     The result is None if no client started this process, or if the client has exited. If no byte arrives for
     `REQUEST_SECONDS`, for example because the client is paused, the request in the result is incomplete, and
-    the event loop reads its end.
+    the event loop later reads the rest of the request.
     """
     line = b""
     if stat.S_ISSOCK(os.fstat(connection).st_mode):

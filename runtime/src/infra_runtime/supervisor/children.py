@@ -130,7 +130,7 @@ class Children:
         return self._main_pids.get(service, 0)
 
     def signal(self, service: str, number: int, *, group: bool) -> None:
-        """Send a stop signal to a service: to its first process, or to all processes of its session.
+        """Send a stop signal to a service's first process; with `group`, to all processes of its session.
 
         If the first process has exited, the signal is sent to all remaining processes of the service.
         """

@@ -59,7 +59,7 @@ class _Logger:
         self._name = name
 
     def debug(self, *arguments: Any) -> None:
-        """Log a message if `logging` was imported; without this import, the level excludes debug messages."""
+        """Log a message if `logging` was imported; if not, do nothing: by default, the level excludes it."""
         if not isinstance(sys.modules.get("logging"), _Deferred):
             vars(_imported("logging"))["getLogger"](self._name).debug(*arguments)
 

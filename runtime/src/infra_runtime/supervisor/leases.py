@@ -17,8 +17,8 @@ LAUNCHER_INTERVAL = 0.25
 class Leases:
     """The open connections that hold a lease. When the last lease ends, the function `end` is called.
 
-    `launcher` is the pid of the process that started the supervisor, which normally takes the first lease. If
-    this process exits while no client has a lease, `end` is called, too.
+    `launcher` is the pid of the process that started the supervisor. The launcher normally takes the first
+    lease. If the launcher exits while no client has a lease, `end` is called, too.
     """
 
     def __init__(self, end: Callable[[], object], launcher: int) -> None:

@@ -14,7 +14,7 @@ SWEEP_SECONDS = 5.0
 
 
 def limits(specs: Iterable[ServiceSpec]) -> Limits:
-    """Return the longest times that the start and the stop of these services can take, one after another."""
+    """Return the longest times for starting and for stopping these services, one service after another."""
     specs = list(specs)
     return Limits(
         start=sum(PREPARE_SECONDS + spec.start_timeout for spec in specs),

@@ -130,7 +130,7 @@ async def _copy_seed(tree: str, target: str, run: Runner, *, refuses_root: bool)
 def _check_origin(spec: ServiceSpec, target: str, existing: str, lookup: Callable[[str], str]) -> None:
     """Raise `StepError` if the target folder of a seed has content, but a secret in this folder is missing.
 
-    Then another program created the content, and the service cannot use it.
+    In this case, another program has created the content, and the service cannot use it.
     """
     paths = [substitute(step.path, lookup) for step in spec.prepare if isinstance(step, Secret)]
     for path in paths:

@@ -20,8 +20,8 @@ def reserve(
 ) -> dict[str, Bound]:
     """Reserve the ports of the services in `names`, and of the services that they need or refer to.
 
-    `present` contains the services that already have ports. The result contains the remaining services with
-    their reserved ports.
+    `present` contains the services that already have ports. The result contains the other services, with
+    their ports.
     """
     reserved: dict[str, Bound] = {}
     queue = list(names)

@@ -1,4 +1,7 @@
-"""Start a child process in a new session, with its output in a log file, and without root if necessary."""
+"""Start a child process in a new session, with its output in a log file.
+
+If a program refuses to run as root, its process does not run as root.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ def spawn(
 
 
 def spawn_cause(error: Exception, command: Sequence[str], cwd: str) -> str:
-    """Return the part of an error message that says why a command cannot start in a working directory."""
+    """Return a part of an error message: why a command cannot start, or why `cwd` cannot be its folder."""
     path = getattr(error, "filename", None) or command[0]
     action = "use the working directory" if path == cwd else "start"
     return f"cannot {action} {path}: {getattr(error, 'strerror', None) or error}"

@@ -73,7 +73,7 @@ class EarlyStarts:
     ) -> EarlyStart | None:
         """Wait for the preparation of a service; return its early start if the service can use the process.
 
-        If not, return None. The early start is then discarded, as it is if this coroutine is cancelled.
+        Otherwise, return None. The early start is discarded in this case and if this coroutine is cancelled.
         """
         name = spec.name
         if (early := self._starts.get(name)) is None:

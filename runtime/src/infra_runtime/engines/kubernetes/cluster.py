@@ -123,7 +123,7 @@ class Cluster:
         return self.size.most_replicas > 0 and self.is_scaled(spec)
 
     def needs(self, spec: ServiceSpec) -> list[ServiceSpec]:
-        """Return the services with a container that a service needs or refers to, in the plan's order."""
+        """Return the specs of needed and referenced services that have a container, in the plan's order."""
         names = {*spec.all_needs(), *(service for service, _ in optional_exports(spec.references))}
         return [needed_spec for name, needed_spec in self.stack.services.items() if name in names]
 
@@ -139,8 +139,9 @@ class Cluster:
 def cluster_stack(plan: Plan) -> Stack:
     """Return the stack of a plan with names that Kubernetes accepts.
 
-    If an operator runs a service, its exports and secrets are those of the operator. The name of a Kubernetes
-    Service must begin with a letter. Source: Kubernetes documentation, "Object Names and IDs".
+    If an operator runs a service, the service has the exports and secrets that its spec defines for the
+    operator. The name of a Kubernetes Service must begin with a letter. Source: Kubernetes documentation,
+    "Object Names and IDs".
     """
     stack = stack_of(plan)
     services = {name: _operated(spec) for name, spec in stack.services.items()}
@@ -158,7 +159,7 @@ def cluster_stack(plan: Plan) -> Stack:
 def workload_names(service: str) -> list[str]:
     """Return the possible names of a service's workload, the most specific name first.
 
-    The name contains a hash if the service's name is too long, or if another service already has the name.
+    The name contains a hash if the service's name is too long, or if another workload already has the name.
     """
     label = host_name(service)
     return [
@@ -169,7 +170,7 @@ def workload_names(service: str) -> list[str]:
 
 
 def _operated(spec: ServiceSpec) -> ServiceSpec:
-    """Return a spec with the exports and secrets of its operator; unchanged if it has no operator."""
+    """Return a spec with the exports and secrets of its operator; without an operator, the unchanged spec."""
     container = container_of(spec)
     if not (operator := container.operator):
         return spec

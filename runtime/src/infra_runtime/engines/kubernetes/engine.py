@@ -61,7 +61,7 @@ _OF_CLUSTER = frozenset({"Namespace", "ClusterIssuer"})
 def _option(pattern: str, rule: str) -> str:
     """Return a dataclass field for a command-line option.
 
-    Its value must match the pattern that `rule` explains.
+    The value of the option must match `pattern`; `rule` describes the allowed values for error messages.
     """
     option_field: str = field(default="", metadata={"pattern": pattern, "rule": rule})
     return option_field

@@ -1,8 +1,8 @@
 """Create a plan of port-forwards to a stack that runs in a cluster.
 
-For each service of the deployed plan, the plan contains a service with the same name, ports and exports; its
-program is `live.port_forward`. The local engine runs this plan, so logs, restarts, leases, probes and the
-leak check work as for other services.
+For each service of the deployed plan, the new plan contains a service with the same name, ports and exports,
+but with the program `live.port_forward`. The local engine runs the new plan, so logs, restarts, leases,
+probes and the leak check work as for other services.
 """
 
 from __future__ import annotations
@@ -176,12 +176,12 @@ class _Forward:
 
 
 def _variables() -> dict[str, str]:
-    """Return the environment variables of kubectl; with other variables, the plan is another plan."""
+    """Return the variables that kubectl reads. The plan contains them, so other values make another plan."""
     return {name: os.environ[name].replace("$", "$$") for name in _VARIABLES if os.environ.get(name)}
 
 
 def _files(spec: ServiceSpec) -> tuple[Step, ...]:
-    """Return the steps that write files which need only `${data}`; the plugin reads these files."""
+    """Return the steps that write files whose only reference is `${data}`; the plugin reads these files."""
     return tuple(
         step for step in spec.prepare if isinstance(step, WriteFile) and {*references_in(step)} == {"data"}
     )

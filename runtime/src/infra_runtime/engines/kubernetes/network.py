@@ -37,7 +37,7 @@ _DIRECTORIES = {
 
 
 def stack_policy(cluster: Cluster) -> Resource:
-    """Return the policy that forbids all connections of the namespace which no other policy allows."""
+    """Return the policy that forbids a connection of the namespace's pods if no other policy allows it."""
     fields: dict[str, Value] = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     return resource("networking.k8s.io/v1", "NetworkPolicy", "default.deny", cluster, spec=fields)
 
@@ -113,9 +113,10 @@ def ingress_resources(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
 
 
 def certificate_resources(cluster: Cluster) -> list[Resource]:
-    """Return the issuer of the certificates and the policy of its pods; an empty list without a host name.
+    """Return the issuer of the certificates, and the policy for the pods that cert-manager creates for it.
 
-    In development, the certificates are self-signed.
+    In development, the certificates are self-signed, without such a policy. The list is empty if no service
+    is public, or without a host name.
     """
     public = any(container_of(spec).public for spec in cluster.stack.services.values())
     if not public or not host_names(cluster):
@@ -143,7 +144,7 @@ def certificate_resources(cluster: Cluster) -> list[Resource]:
 
 
 def _issuer_name(cluster: Cluster) -> str:
-    """Return the name of the issuer; it contains the environment, because all namespaces share the name."""
+    """Return the issuer's name, with the environment, because a ClusterIssuer belongs to no namespace."""
     return f"{cluster.name}-{cluster.plan.environment}"
 
 

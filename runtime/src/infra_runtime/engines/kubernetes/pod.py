@@ -205,7 +205,7 @@ def _working_folder(spec: ServiceSpec, cluster: Cluster) -> str:
 def _probes(spec: ServiceSpec, cluster: Cluster) -> dict[str, Value]:
     """Return the probes of a container.
 
-    All times are written, because each kind of probe has other defaults.
+    All times and thresholds are written, so that they do not depend on the defaults of Kubernetes.
     """
     check, timeout = _check_of(spec, cluster)
     if not check:

@@ -241,7 +241,11 @@ class Client:
             self._subscribed = True
 
     def events(self) -> Iterator[Event]:
-        """Yield every event since the call of `subscribe` (or of `events`) until the supervisor exits."""
+        """Yield every event until the supervisor exits.
+
+        The first event is the next event after the call of `subscribe`; without this call, after the start of
+        the iteration.
+        """
         self.subscribe()
         while self._early:
             yield self._early.popleft()
@@ -308,7 +312,7 @@ def record(child: subprocess.Popen[bytes]) -> None:
 
 
 def reap() -> None:
-    """Read the exit statuses of the child processes of `record` that have exited."""
+    """Read the exit statuses of the exited child processes that `record` has stored."""
     # The list is not iterated, because another thread may add a process at the same time.
     for child in tuple(_children):
         if child.poll() is not None:

@@ -94,7 +94,7 @@ def _value(spec: ServiceSpec, export: str, plan: Plan, specs: Mapping[str, Servi
 
 
 def _lookup(spec: ServiceSpec, plan: Plan, specs: Mapping[str, ServiceSpec]) -> Callable[[str], str]:
-    """Return a function that returns the value of a reference in an export; variables in it have marks."""
+    """Return a function that takes a reference and returns its value, with marks around variable names."""
     values = {
         "host": LOOPBACK,
         "stack.environment": plan.environment,

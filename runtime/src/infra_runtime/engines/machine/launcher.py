@@ -43,7 +43,7 @@ class NotReadyError(Exception):
 
 
 class Launcher:
-    """The launcher of one service of a document; the data directory of the stack contains its folders."""
+    """The launcher of one service of a document; `paths` are the paths in the stack's data directory."""
 
     def __init__(self, stack: Document, service: str, paths: Paths) -> None:
         self.paths = paths
@@ -164,9 +164,9 @@ class Launcher:
         exited: asyncio.Future[int],
         stop: asyncio.Future[Literal[True]],
     ) -> int:
-        """Wait until the program exits.
+        """Wait until the program exits; return its exit status, or 0 after a signal to stop.
 
-        Stop the program after a signal, or if it does not become ready in time.
+        Stop the program after this signal, or if it does not become ready in time.
         """
         ready = asyncio.ensure_future(asyncio.sleep(0) if self.spec.task else self.ready())
         exit_or_stop: set[asyncio.Future[Any]] = {exited, stop}
@@ -256,7 +256,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _folders_of_systemd(data: str) -> str:
-    """Set variables to the folders that systemd has created for a unit; return the real path of `data`.
+    """Set `INFRA_…` variables to the folders that systemd created for a unit; return the path of the data.
+
+    The result is the real path of `data` if systemd has created a folder for data, otherwise `data`.
 
     For a unit with a dynamic user, systemd creates /run/NAME, /var/lib/NAME and /var/cache/NAME as links to
     folders of this user. The real paths are used, because pytest-infra refuses links, which another user

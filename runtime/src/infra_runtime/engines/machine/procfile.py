@@ -54,5 +54,5 @@ class Procfile:
 
 
 def _process_name(service: str) -> str:
-    """Return the name of a service's line; honcho ignores lines whose names contain other characters."""
+    """Return the name of a service's line: honcho accepts only letters, digits, `_` and `-` in names."""
     return re.sub(r"[^A-Za-z0-9_-]", "-", service)

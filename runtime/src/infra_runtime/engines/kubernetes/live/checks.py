@@ -38,7 +38,7 @@ _ACCOUNT = 30.0
 
 @frozen
 class SecretKeys:
-    """The Secret that the pods of a stack need, and the keys that it must have."""
+    """The name of a Secret that the pods of a stack need, and the keys that the Secret must have."""
 
     name: str
     keys: Sequence[str]
@@ -61,9 +61,9 @@ def check_server(kubectl: Kubectl) -> str:
 
 
 def check_kinds(kubectl: Kubectl, resources: Iterable[Object]) -> set[str]:
-    """Return the kinds of the cluster. Raises `ClusterError` if it does not have the kind of a resource.
+    """Return the kinds of the cluster. Raises `ClusterError` if the kind of a resource is missing in it.
 
-    kubectl fails if an API service of the cluster does not answer, and prints the kinds of all others.
+    If an API service of the cluster does not answer, kubectl prints the kinds of the others, and then fails.
     """
     needed: dict[tuple[str, str], str] = {}
     for resource in resources:
@@ -111,7 +111,7 @@ def missing_keys(kubectl: Kubectl, wanted: SecretKeys) -> list[str]:
 
 
 def check_secrets(missing: Mapping[str, Sequence[str]], namespace: str) -> None:
-    """Raise `ClusterError` if a Secret has missing keys; `missing` is name of the Secret → the keys."""
+    """Raise `ClusterError` if a Secret has missing keys; `missing` maps a Secret's name to these keys."""
     missing = {name: keys for name, keys in missing.items() if keys}
     if missing:
         problems = [
@@ -139,8 +139,9 @@ def generated_secret(wanted: SecretKeys, missing: Sequence[str], stack: str) -> 
 
 
 def dry_run(kubectl: Kubectl, resources: Sequence[Object], *, force: bool) -> tuple[list[Object], bool]:
-    """Check resources on the server; return their planned states, and whether conflicts are replaced.
+    """Check resources on the server; return their planned states, and whether to apply them with `force`.
 
+    The second value is true if `force` is true, or if all conflicts are with field managers in `_REPLACED`.
     Raises `ClusterError` if the server refuses a resource or has a warning about it.
     """
     answer = kubectl.apply(resources, dry_run=True, force=force)
@@ -185,7 +186,7 @@ def require_accepted(answer: Answer) -> None:
 
 
 def _reason(text: str) -> str:
-    """Return the part of a message about an immutable field without the dump of the object."""
+    """Return the names of the fields in a message about immutable fields; without names, return `spec`."""
     fields = re.findall(r"(spec[\w.\[\]]*): (?:Invalid value|Forbidden)", text)
     return ", ".join(dict.fromkeys(fields)) or "spec"
 
@@ -205,7 +206,7 @@ def refusal_hint(text: str) -> str:
 
 
 def check_pods(kubectl: Kubectl, workloads: Iterable[Object], live: Mapping[Key, Object]) -> None:
-    """Send the pod of each workload as a dry run: the server accepts a Deployment whose pods it refuses.
+    """Send the pod of each workload as a dry run, because the server accepts a Deployment with invalid pods.
 
     Raises `ClusterError` if the server refuses a pod.
     """
@@ -233,7 +234,7 @@ def _is_of_replaced_pod(line: str, replaced: Iterable[str]) -> bool:
 
 
 def _pod_name(workload: str) -> str:
-    """Return the name of the pod that is sent as a dry run; the server has a warning about a longer name."""
+    """Return the name of the pod for a dry run, shortened because the server warns about longer names."""
     return shortened(f"{workload}-infra-check", workload, (), LONGEST_LABEL)
 
 

@@ -76,7 +76,7 @@ class _Plan:
 
 
 def deploy(kubectl: Kubectl, request: Request) -> Iterator[Step]:
-    """Deploy a stack, and yield the steps. A step without a change and a state is only progress.
+    """Deploy a stack, and yield the steps. A step with neither a change nor a state only reports progress.
 
     Raises:
         ClusterError: the cluster cannot be reached or refuses the resources; unless the message says
@@ -131,7 +131,10 @@ def _deploy(kubectl: Kubectl, request: Request, plan: _Plan, lock: Lock) -> Iter
 
 
 def _new_namespace(kubectl: Kubectl, request: Request) -> Iterator[Step]:
-    """Create the namespace of the stack if the request allows this; in a dry run, yield all changes."""
+    """Create the namespace of the stack; in a dry run, only yield the creation of each resource as a change.
+
+    Raises `ClusterError` if the request does not allow a new namespace.
+    """
     if not request.create_namespace:
         raise ClusterError(
             f"the cluster does not have the namespace {kubectl.namespace}",
@@ -150,7 +153,7 @@ def _new_namespace(kubectl: Kubectl, request: Request) -> Iterator[Step]:
 def _checked(
     kubectl: Kubectl, request: Request, resources: Sequence[Object], kinds: Collection[str]
 ) -> _Plan:
-    """Check all resources on a server with these kinds, and return the changes; nothing is written."""
+    """Check all resources on the server, whose kinds are `kinds`; return the changes, and write nothing."""
     ours = keyed(owned(kubectl, request.stack, has_monitors="ServiceMonitor" in kinds))
     live = {**ours, **live_resources(kubectl, resources)}
     _check_recreated(
@@ -279,7 +282,7 @@ def _hand_over_replicas(kubectl: Kubectl, resources: Sequence[Object], live: Map
 
 
 def _undone(kubectl: Kubectl, plan: _Plan) -> Iterator[str]:
-    """Return changed files and workloads to their previous state, and yield sentences about it."""
+    """Restore the previous state of changed ConfigMaps and workloads; yield a sentence about each result."""
     files = [
         plan.live[change.kind, change.name]
         for change in plan.changes

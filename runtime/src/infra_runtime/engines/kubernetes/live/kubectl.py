@@ -110,7 +110,7 @@ class Kubectl:
         force: bool = False,
         manager: str = MANAGER,
     ) -> Answer:
-        """Send resources by server-side apply, or only check them, and return their new states.
+        """Write resources by server-side apply, or with `dry_run` only check them; return their new states.
 
         With `force`, fields that another field manager has set are overwritten.
         """

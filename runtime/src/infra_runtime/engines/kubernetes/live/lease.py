@@ -50,7 +50,7 @@ class Owner:
     token: str
 
     def is_gone(self) -> bool:
-        """Return whether the process ran on this machine and has exited."""
+        """Return whether the owner is a process of this machine that has exited."""
         return (
             bool(self.machine) and self.machine == _machine() and processes.started(self.pid) != self.started
         )
@@ -109,7 +109,7 @@ def seconds_left(lease: Object, now: datetime) -> float:
 
 
 def document(owner: Owner | None, now: datetime, version: str = "") -> dict[str, Any]:
-    """Return the Lease of an owner, or a free one; `version` is the version that it replaces."""
+    """Return the Lease of an owner, or a free Lease for None; `version` is that of the Lease to replace."""
     metadata: dict[str, Any] = {"name": NAME, "labels": {"app.kubernetes.io/managed-by": MANAGER}}
     spec: dict[str, Any] = {"leaseDurationSeconds": VALID, "renewTime": f"{now:%Y-%m-%dT%H:%M:%S.%fZ}"}
     if owner:
@@ -158,7 +158,7 @@ class Lock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Release the lock. If another deploy has it in the meantime, nothing changes."""
+        """Release the lock. If another deploy has got the lock in the meantime, the Lease does not change."""
         self._kubectl.run("replace", "--filename=-", documents=[document(None, self._now(), self._version)])
 
     def renew(self) -> None:
@@ -173,7 +173,10 @@ class Lock:
             raise DeployLockedError(self._kubectl.namespace, owner, 0.0)
 
     def _try(self) -> tuple[str, float]:
-        """Try to get the lock; return its present owner, and the seconds until it expires."""
+        """Try to get the lock; return its other owner, and the seconds until the lock expires.
+
+        If this process has got the lock, return an empty text and 0.
+        """
         created = self._write("create")
         if created.code == 0:
             return "", 0.0
@@ -188,7 +191,7 @@ class Lock:
         return "", 0.0
 
     def _write(self, verb: str, version: str = "") -> Answer:
-        """Create the Lease or replace a version of it. This fails if it exists or has another version."""
+        """Create the Lease (fails if it exists), or replace it (fails if its version is not `version`)."""
         made = document(self._owner, self._now(), version)
         answer = self._kubectl.run(verb, "--filename=-", "--output=json", documents=[made])
         if answer.code == 0:

@@ -103,7 +103,7 @@ def delete_stack(
 ) -> list[Key]:
     """Delete the resources of a stack; return their names.
 
-    With `data`, its claims, its Secrets and the resources of operators are deleted, too.
+    With `data`, the stack's volume claims, Secrets and resources of operators are deleted, too.
     """
     keys = [(resource["kind"], resource["metadata"]["name"]) for resource in owned(kubectl, stack)]
     if data:

@@ -51,10 +51,11 @@ def choose(
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Wait until a pod of a service is ready, and return its name. `say` is called with what is missing.
+    """Wait until a pod of a service is ready, and return the name of the pod.
 
-    The function waits without a time limit, because the supervisor has one. Raises `ClusterError` if the
-    service is not deployed, or its pods cannot become ready without a change.
+    `say` is called with the reason why no pod is ready, and again when the reason changes. The
+    function has no time limit, because the supervisor limits the time of the start. Raises `ClusterError` if
+    the service is not deployed, or its pods cannot become ready without a change.
     """
     last = ""
     while True:
@@ -125,7 +126,7 @@ async def forward(
 
 
 async def _exit(kubectl: Kubectl, pod: str, socket: Path) -> str:
-    """Run `kubectl proxy`, which only allows requests for the ports of a pod, until it exits."""
+    """Run `kubectl proxy` for requests to the ports of a pod only; return an error message when it exits."""
     allowed = f"^{re.escape(portforward(kubectl.namespace, pod))}$"
     command = kubectl.command("proxy", f"--unix-socket={socket}", f"--accept-paths={allowed}")
     async with _running(command, subprocess.DEVNULL) as process:
@@ -135,7 +136,7 @@ async def _exit(kubectl: Kubectl, pod: str, socket: Path) -> str:
 async def _serve(
     kubectl: Kubectl, pod: str, ports: Sequence[str], socket: Path, say: Callable[[str], None]
 ) -> str:
-    """Accept connections to the local ports, and connect each with the pod; return why this is impossible."""
+    """Connect the clients of local ports with the pod; if a local port cannot be used, return the reason."""
     await _accepting(socket)
     with contextlib.ExitStack() as servers:
         for local, _, remote in (port.partition(":") for port in ports):
@@ -164,7 +165,7 @@ async def _accepting(socket: Path) -> None:
 
 
 async def _loss(kubectl: Kubectl, pod: str) -> str:
-    """Return the reason when no new connections can be forwarded to a pod."""
+    """Wait until a pod is deleted, terminating, not ready, or cannot be watched; return this reason."""
     command = kubectl.command(
         "get", f"pod/{pod}", "--watch", "--output-watch-events", f"--output=jsonpath={_FIELDS}"
     )
@@ -180,7 +181,7 @@ async def _loss(kubectl: Kubectl, pod: str) -> str:
 
 
 def loss(line: str) -> str:
-    """Return the reason in a line of the watch why a pod is lost; empty if the pod can be used."""
+    """Return the reason why a pod is lost, from a line of `kubectl get --watch`; empty if it can be used."""
     kind, deleted, ready = line.strip().split("|")
     if kind == "DELETED":
         return "was deleted"

@@ -19,7 +19,7 @@ _LINES = 20
 
 
 def snapshot(kubectl: Kubectl, stack: str, operated: Iterable[str] = ()) -> Snapshot:
-    """Return the workloads of a stack, their pods, and events if a workload is not done.
+    """Return the workloads of a stack and their pods; if a workload is not done, also events of refused pods.
 
     `operated` are the kinds of the resources of operators.
     """
@@ -63,10 +63,10 @@ def wait(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[State]:
-    """Wait until these workloads are done, and yield each state that differs from the previous one.
+    """Wait until the workloads in `wanted` are done; yield the state of a workload when it changes.
 
-    `operated` are the kinds of resources of operators, whose members must also be ready. `between` is
-    called before each query of the cluster.
+    `operated` are the kinds of those workloads whose pods an operator creates. `between` is called before
+    each query of the cluster.
 
     Raises `RolloutError` when one of the workloads has failed, or after `timeout` seconds.
     """

@@ -33,7 +33,7 @@ def is_operated(resource: Object) -> bool:
 
 
 def operated_kinds(resources: Iterable[Object]) -> list[str]:
-    """Return the kinds of the resources that operators run, in a spelling of `kubectl get`."""
+    """Return the kinds of those resources whose pods an operator manages, in a spelling of `kubectl get`."""
     kinds: dict[str, None] = {}
     for resource in filter(is_operated, resources):
         group, _, version = resource["apiVersion"].partition("/")
@@ -42,9 +42,9 @@ def operated_kinds(resources: Iterable[Object]) -> list[str]:
 
 
 def installed_kinds(kubectl: Kubectl, kinds: Iterable[str] = OPERATED) -> list[str]:
-    """Return those of the kinds that the cluster has; by default, those of the operators of this package.
+    """Return those of `kinds` (by default, the kinds of the supported operators) that the cluster has.
 
-    If an API service of the cluster is not available, kubectl fails, and prints the kinds of the others.
+    If an API service of the cluster does not answer, kubectl prints the kinds of the others, and then fails.
     """
     installed = kubectl.run("api-resources", "--output=name").out.split()
     if not installed:
@@ -60,8 +60,8 @@ def selector(stack: str) -> str:
 def owned(kubectl: Kubectl, stack: str, *, has_monitors: bool = True) -> list[Object]:
     """Return the resources in the namespace that infra has created for a stack.
 
-    `has_monitors` is false if the cluster is known to have no kind ServiceMonitor: kubectl would read the
-    list of all kinds again.
+    If the cluster has no kind ServiceMonitor, `has_monitors` may be false. The function then does not request
+    this kind, because kubectl would read the list of all kinds again.
     """
     resources = kubectl.require("get", ",".join(REMOVED), selector(stack), "--output=json").objects()
     if not has_monitors:
@@ -110,7 +110,10 @@ def operated(kubectl: Kubectl, stack: str) -> list[Object]:
 
 
 def pod_selector(kubectl: Kubectl, stack: str, service: str) -> str:
-    """Return the labels that select the pods of a service or of its operator; empty without pods."""
+    """Return the labels that select the pods of a service; empty if the service has no pods.
+
+    If an operator runs the service, an annotation of the operator's resource contains the labels.
+    """
     names = workload_names(service)
     for resource in operated(kubectl, stack):
         if resource["metadata"]["name"] in names:

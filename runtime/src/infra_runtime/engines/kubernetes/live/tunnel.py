@@ -57,8 +57,7 @@ async def relay(
     """Connect a client with a port of a pod until one of them ends the connection.
 
     The protocol cannot end one direction only: when the client has sent everything, the pod can send for
-    `_LAST_ANSWER` seconds before the connection ends.
-    `say` receives the reason if the pod cannot be reached.
+    `_LAST_ANSWER` seconds before the connection ends. `say` receives the reason if the pod cannot be reached.
     """
     try:
         async with _opened(place) as (upstream, to_pod):

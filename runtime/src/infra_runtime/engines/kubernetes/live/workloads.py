@@ -61,7 +61,7 @@ class State:
 
     @property
     def phase(self) -> str:
-        """The state in one word: `done`, `ready`, `failed` or `waiting`."""
+        """The state in one word: `done` (a completed Job), `ready`, `failed` or `waiting`."""
         if self.failure:
             return "failed"
         if self.done:
@@ -262,7 +262,7 @@ def _owned(resources: Iterable[Object], owner: Object) -> list[Object]:
 
 
 def _refused(workload: Object, snapshot: Snapshot) -> Failure | None:
-    """Return the failure if the server refuses the pods of a workload, according to its events."""
+    """Return the failure if, according to the events, the server refuses a workload's pods; else None."""
     uid = workload["metadata"]["uid"]
     messages = [
         event.get("message", "")
