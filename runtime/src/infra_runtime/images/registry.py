@@ -263,7 +263,8 @@ class Registry:
     ) -> httpx.Response:
         """Send a request, with credentials if the registry requires them, and return the response.
 
-        `path` is relative to the repository, or a URL. If `missing` is true, the status 404 is accepted.
+        `path` is relative to the repository, or a URL. If `missing` is true, the statuses 404 and 405 are
+        accepted.
         """
         answer = self._attempt(method, path, headers, content)
         if answer.status_code == 401 and self._log_in(answer):
