@@ -207,7 +207,9 @@ def _split(source: str) -> tuple[Path, str]:
 
 
 def select(layout: Layout, image: Descriptor, platform: Platform | None, name: str) -> BaseImage:
-    """Return the image for a platform; `image` is a manifest or an index. None selects the only platform.
+    """Return the image for a platform; if `platform` is None, the image for the only platform.
+
+    `image` is a manifest or an index.
 
     Raises `ImageError` if the image does not exist for the platform, or its documents are not valid.
     """

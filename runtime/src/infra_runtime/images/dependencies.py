@@ -181,7 +181,9 @@ def _run(
 
 
 def relocate_scripts(folder: Path, interpreter: str) -> None:
-    """Replace the interpreter in each console script by that of the image, and update the hashes in RECORD.
+    """Replace the interpreter in each console script by `interpreter`, the interpreter of the image.
+
+    The hashes of the scripts in the files RECORD are updated.
 
     uv and pip write the path of the interpreter on this machine into the scripts.
     """

@@ -1,7 +1,7 @@
 """MongoDB, or in tests mongo-java-server, which has a part of the functions of MongoDB.
 
-pytest-infra does not download MongoDB, because of its licence (SSPL). The executable `mongod` must be on PATH
-or in the folder in the setting `binary`.
+pytest-infra has no recipe for MongoDB, because of MongoDB's licence (SSPL). The executable `mongod` must be
+on PATH or in the folder in the setting `binary`.
 
 Sources: MongoDB documentation, "mongod", "ping"; mongo-java-server, `README.md`; for the container
 docker-library/mongo, `Dockerfile` (the volume /data/db, the program mongosh) and `docker-entrypoint.sh` (the
