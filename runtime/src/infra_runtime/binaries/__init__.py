@@ -216,7 +216,7 @@ def _places(binary: Binary, searched: list[str], project: Path | None) -> Iterat
 
 
 def _interpreter(binary: Binary, searched: list[str]) -> Iterator[Path]:
-    """Yield the interpreter of this environment if the environment contains the packages `binary.module`."""
+    """Yield the interpreter of this environment if it contains the packages named in `binary.module`."""
     missing_packages = [package for package in binary.module.split() if not is_importable(package)]
     if missing_packages:
         searched.append(f"the package {', '.join(missing_packages)} in {sys.prefix}")

@@ -123,7 +123,7 @@ def _call_all(calls: Iterable[Callable[[], None]], cancelled: threading.Event) -
 
 @frozen
 class _Download:
-    """An artefact, the first lock entry that contains the artefact, and a path for each such entry."""
+    """An artefact, the first lock entry that contains it, and the path of its file for each such entry."""
 
     locked: Locked
     artefact: Artefact
@@ -134,7 +134,7 @@ class _Download:
         return self.paths[0]
 
     def find(self) -> bool:
-        """Return whether the artefact already is at one of the paths; if so, move it to the target."""
+        """Return whether the artefact already is at one of the paths; if so, move it to the path `target`."""
         for path in self.paths:
             if path.is_file() and not path.is_symlink() and _is_right(path, self.artefact):
                 path.replace(self.target)

@@ -1,9 +1,9 @@
 """Bundles: one tar archive with the artefacts of lock entries, for machines without network.
 
 The archive contains `infra.lock` with the entries, and the artefacts below `artefacts/`. The archive is not
-compressed, because the artefacts are already compressed. The programs of Go modules are built before, so that
-the other machine does not need Go: the programs are below `built/`, and `built.json` contains their sizes and
-hashes.
+compressed, because the artefacts are already compressed. The programs of Go modules are built before the
+bundle is written, so that the other machine does not need Go: the programs are below `built/`, and
+`built.json` contains their sizes and hashes.
 """
 
 from __future__ import annotations
@@ -110,14 +110,16 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
 def read(
     path: Path, selected_recipes: Iterable[Recipe], known: Mapping[str, Recipe], store: Store
 ) -> list[tuple[Recipe, Locked]]:
-    """Copy the artefacts of a bundle for this platform to the downloads of a store, and return its entries.
+    """Copy the artefacts of a bundle for this platform to the downloads of a store.
+
+    Return the selected recipes, each with its lock entry.
 
     The artefacts of installed entries are not copied. `selected_recipes` contains the recipes to install; if
     it is empty, all recipes of the bundle are selected. Each artefact is compared with the lock of the
     bundle.
 
     Raises:
-        InstallError: the bundle lacks a selected recipe for this platform, its recipe is unknown, or
+        InstallError: the bundle lacks a selected recipe for this platform or contains an unknown recipe, or
             a file cannot be read or written.
         IntegrityError: the file is not a bundle, or an artefact differs from its lock.
     """

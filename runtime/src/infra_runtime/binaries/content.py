@@ -66,7 +66,7 @@ def locate(recipe: Recipe, source: str, folder: Path) -> dict[str, str]:
 
 
 def _check_interpreter(recipe: Recipe, path: Path) -> None:
-    """Raise `InstallError` for a script of a missing interpreter: Python, or Node.js if it is not installed.
+    """Raise `InstallError` for a Python script, or for a script of Node.js if Node.js is not on PATH.
 
     The first line of a Python script in a wheel is `#!python`. pip replaces this line, `infra bin install`
     does not. Source: PEP 427.

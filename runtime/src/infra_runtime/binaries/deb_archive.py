@@ -37,7 +37,7 @@ def data_archive(file: IO[bytes]) -> Iterator[IO[bytes]]:
 
 
 def _members(file: IO[bytes], package: str) -> Iterator[tuple[str, int]]:
-    """Yield the name and the size of each member; at this moment, the next read returns the content."""
+    """Yield name and size of each member; while a member is yielded, `file` is at its content."""
     file.seek(0)
     if file.read(len(_MAGIC)) != _MAGIC:
         raise IntegrityError(package, "is not a Debian package")

@@ -170,11 +170,12 @@ def install_or_renew(
     report: Callable[[str], None],
     progress: Progress | None = None,
 ) -> list[Installed]:
-    """Install lock entries. If the archive of Debian has removed a package, lock its recipe again.
+    """Install lock entries; lock Debian's recipes again if the archive has removed one of their packages.
 
-    `report` is called with a line for each difference between the old and the new lock entry. The new entries
-    are written to the lock of the project, `infra.lock` in the folder `project`. Raises the same errors as
-    `install`.
+    The entries of installed recipes are not changed. `report` is called with a line for each difference
+    between the old and the new lock entry. A new entry replaces the old entry in the lock of the project,
+    `infra.lock` in the folder `project`, if this lock contains an entry for the recipe. Raises the same
+    errors as `install`.
     """
     try:
         return install(locked_recipes, store, progress=progress)

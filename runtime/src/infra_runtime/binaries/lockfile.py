@@ -68,7 +68,7 @@ class Artefact:
     def of(
         cls, file: Path, *, registry: str, name: str, version: str, path: str = "", licence: str = ""
     ) -> Artefact:
-        """Return an artefact with the size and the hash of a downloaded file, and with these fields.
+        """Return an artefact with the size and the hash of a downloaded file, and the arguments as fields.
 
         `path` is the path of the file in its registry; by default, the name of the file.
         """
@@ -104,7 +104,7 @@ class Locked:
 
     @classmethod
     def single(cls, recipe: Recipe, platform: str, source: str, artefact: Artefact) -> Locked:
-        """Return the lock entry of a recipe with a single artefact; the entry has the same version."""
+        """Return the lock entry of a recipe with a single artefact; its version is that of the artefact."""
         return cls(
             recipe=recipe.name,
             platform=platform,

@@ -139,7 +139,8 @@ class Recipe:
     def refused_licence(self, licence: str = "") -> str:
         """Return the licence if programs with this licence are never downloaded, or else an empty string.
 
-        `licence` is the expression in the metadata of an artefact; by default, the licence of the recipe.
+        For recipes of the stack file, the result is always empty. `licence` is the expression in the metadata
+        of an artefact; by default, the licence of the recipe.
         """
         if self.is_users:
             return ""

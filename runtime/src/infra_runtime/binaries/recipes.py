@@ -135,11 +135,11 @@ def with_needed(selected_recipes: Iterable[Recipe], users: Iterable[Recipe] = ()
 def providing(
     program: str, recipes: Iterable[Recipe], *, major: int = 0, features: Iterable[str] = ()
 ) -> Recipe | None:
-    """Return the recipe that installs a program; None if there is none. A later recipe takes precedence.
+    """Return the recipe that installs a program; None if there is none.
 
-    `major` is the required major version (0: any version, and the highest takes precedence), and `features`
-    are the required features. If several recipes remain, a recipe without additional features takes
-    precedence.
+    `major` is the required major version (0: any version), and `features` are the required features. If
+    several recipes fit, the order of precedence is: recipes of the stack file, recipes without
+    features, the highest major version, and the last recipe in `recipes`.
     """
     suitable = [
         recipe

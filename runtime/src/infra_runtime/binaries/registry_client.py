@@ -54,8 +54,9 @@ def run(
 ) -> str:
     """Run a client that writes files below `folder`, and return its output.
 
-    `name` is the name of the recipe, for messages. If `expected` is not 0, the client is killed when it has
-    written more than this number of bytes; a client may write each file twice, because it moves it.
+    `name` is the name of the recipe, for messages. `expected` is the number of bytes in the lock; 0: unknown.
+    The client is killed when its files have more than twice this number of bytes (and 8 MiB), because a
+    client can write each file twice before it removes the first copy.
 
     Raises:
         InstallError: the client fails, or writes nothing for `stall` seconds.

@@ -154,10 +154,10 @@ class Store:
 
     @contextmanager
     def locked(self, *names: str, wait: bool = True) -> Iterator[bool]:
-        """Hold the locks for changes of the entries and downloads of recipes.
+        """Hold the locks for changes of the entries and downloads of recipes, and yield True.
 
-        If `wait` is false, and another process holds one of the locks, the result is False. The locks are
-        acquired in the order of their names, so that two processes never wait for each other.
+        If `wait` is false, and another process holds one of the locks, the function yields False. The locks
+        are acquired in the order of their names, so that two processes never wait for each other.
         """
         with contextlib.ExitStack() as stack:
             for name in sorted(set(names)):

@@ -71,8 +71,8 @@ class Problems:
 async def read(endpoints: Endpoints, query: Mapping[str, str]) -> Problems:
     """Return the stored alerts and groups of errors that match `query`, with the keys `PARAMETERS`.
 
-    Raises `TelemetryError` if the service is missing or does not answer, and `ParameterError` for a time
-    that is not valid.
+    Raises `TelemetryError` if the telemetry service is missing or does not answer, and `ParameterError` for a
+    time that is not valid.
     """
     (alerts, has_more_alerts), (errors, has_more_errors) = await asyncio.gather(
         stored(endpoints, query), groups(endpoints, query)

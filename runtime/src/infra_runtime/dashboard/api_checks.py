@@ -1,8 +1,8 @@
 """The checks of the APIs that the stack file declares, with the findings of `infra dev api-check` as JSON.
 
 The checks run in a separate process, because a document can need much memory, and an app can exit the
-interpreter. `python -m infra_runtime.dashboard.api_checks ROOT` reads a JSON object from standard input,
-which maps each service to its URL, and prints the checks as JSON.
+interpreter. `python -m infra_runtime.dashboard.api_checks ROOT` reads from standard input a JSON
+object that maps each service to its URL, and prints the checks as JSON.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ class ApiChecks:
         self.last: list[dict[str, Any]] | None = None
 
     async def read(self, urls: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Return the checks of all declared APIs; `urls` maps service to URL. Raises `CheckError`."""
+        """Return the checks of all declared APIs; `urls` maps service to URL.
+
+        Raises `CheckError` if the process of the checks fails.
+        """
         async with self._lock:
             if self.last is None or self._clock() - self._time > FRESH:
                 self.last = await asyncio.to_thread(_run, self._root, urls)

@@ -32,7 +32,7 @@ class CollectedError(InfraError):
 
 
 def charts(url: str, since: float, until: float, step: float) -> list[Chart]:
-    """Return the charts of all metrics that Prometheus has. Raises `CollectedError`."""
+    """Return the charts of all panels whose metrics Prometheus has. Raises `CollectedError`."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)
     try:
         period = {"start": f"{since:.3f}", "end": f"{until:.3f}"}

@@ -58,9 +58,9 @@ def _offset(folder: Path, name: str, since: float) -> int:
 
 
 def _count(folder: Path, name: str, since: float, previous: _Counted | None) -> _Counted:
-    """Count the errors in a log, and continue the count `previous`. Raises `OSError`.
+    """Return the number of errors in a log; only the lines after the count `previous` are read.
 
-    If the file is new, or shorter than before, the count begins again.
+    If the file is new, or shorter than before, the count begins at 0. Raises `OSError`.
     """
     status = (folder / f"{name}.log").stat()
     state = status.st_ino, status.st_size

@@ -102,7 +102,7 @@ class Guard:
 
 
 def _problem_of_change(scope: Scope, session: Session) -> tuple[HTTPStatus, str] | None:
-    """Return the status and the reason of the refusal of a request except GET; None if it is allowed."""
+    """Return status and reason of the refusal of a request except GET; None if the request is allowed."""
     if session.role < Role.OPERATOR:
         return HTTPStatus.FORBIDDEN, (
             "this session may not change anything; log in with a link for the role operator or admin"
@@ -129,8 +129,8 @@ def cookie_of(scope: Scope, name: str) -> str:
 def is_foreign(scope: Scope) -> bool:
     """Return whether a page of another origin caused the browser to send the request.
 
-    A link from another origin to a page of the dashboard is allowed, because the other origin cannot read the
-    content of the page.
+    For a link from another origin to a page of the dashboard, the result is False, because the other origin
+    cannot read the content of the page.
     """
     origins = [value for key, value in scope["headers"] if key.lower() == b"origin"]
     own_origin = f"http://{header(scope, 'host').lower()}".encode()

@@ -42,7 +42,7 @@ class Change:
 
 @frozen
 class ProbeResult:
-    """An attempt of a probe, the first one with this result since the start of the process."""
+    """The first attempt of a probe with this result since the start of the service's process."""
 
     #: the time of the attempt in Unix seconds, and the seconds since the start of the process
     time: float

@@ -21,7 +21,7 @@ _NOT_FIELDS = ("service", "text")
 
 @frozen
 class Query:
-    """The filter for log lines in a request; an empty string or tuple does not restrict the lines."""
+    """The filter for log lines in a request; a field that is empty does not restrict the lines."""
 
     #: the names of the services; empty: all services
     services: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Query:
         self.selection()
 
     def selection(self) -> Selection:
-        """Return the filter as a `Selection`; durations become times. Raises `ParameterError`."""
+        """Return the filter as a `Selection`, with durations converted to times. Raises `ParameterError`."""
         if self.level and self.level not in LEVELS:
             raise ParameterError(f"the level must be one of {', '.join(LEVELS)}, not {self.level[:80]!r}")
         if len(self.include) + len(self.exclude) > CONDITIONS:

@@ -44,7 +44,7 @@ class Place(NamedTuple):
 
 @frozen
 class View:
-    """Lines of several logs, oldest first; `first` is the cursor before these lines, `last` the one after."""
+    """Lines of several logs, oldest first; `first` is the cursor before them, `last` the one after them."""
 
     lines: tuple[Entry, ...]
     first: str
@@ -84,7 +84,7 @@ def line_to_json(entry: Entry) -> dict[str, object]:
 def page(
     folder: Path, query: Query, cursor: str = "", count: int = LINES, *, most_bytes: int = SCANNED
 ) -> View:
-    """Return the newest `count` lines before a cursor; without a cursor, the newest `count` lines of the log.
+    """Return the newest `count` lines before a cursor; without a cursor, the newest `count` lines.
 
     At most about `most_bytes` bytes of each log are read.
 
@@ -109,7 +109,7 @@ def page(
 
 
 class _Search:
-    """The search for lines of one log, backwards from the place `end`; None: from the end of the log."""
+    """The search for lines of one log, backwards from `end`; if `end` is None, from the end of the log."""
 
     def __init__(self, folder: Path, service: str, end: Place | None, most_bytes: int) -> None:
         self._folder, self._service, self._most = folder, service, most_bytes
@@ -216,7 +216,10 @@ async def follow(folder: Path, query: Query, cursor: str) -> AsyncGenerator[View
 def _advance(
     folder: Path, selection: Selection, names: Iterable[str], places: dict[str, Place | None]
 ) -> tuple[list[Entry], int]:
-    """Read the new lines of these logs, and update `places`; return selected lines and skipped bytes."""
+    """Read new lines of the logs `names`, and update `places`.
+
+    Return the selected lines and the number of skipped bytes.
+    """
     merged: list[list[Entry]] = []
     skipped = 0
     for name in names:
@@ -233,7 +236,7 @@ def _advance(
 
 
 def _following(log: LogFile, place: Place | None) -> tuple[list[Line], Place, int]:
-    """Return the complete lines of a log after `place`, the place after these lines, and the skipped bytes.
+    """Return the complete lines of a log after `place`, the place after them, and the count of skipped bytes.
 
     A new or shorter file is read from its beginning.
     """

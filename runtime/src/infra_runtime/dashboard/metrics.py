@@ -177,7 +177,10 @@ def _selected(charts: Sequence[Chart], services: frozenset[str]) -> list[Chart]:
 
 
 def _thinned(series: Series, step: float) -> Series:
-    """Return the mean of each period of `step` seconds, if a series has more values than periods."""
+    """Return a series with the mean of each period of `step` seconds.
+
+    A series that does not have more values than periods is returned without changes.
+    """
     if len(series.values) <= (series.values[-1][0] - series.values[0][0]) / step + 1:
         return series
     periods: dict[float, list[tuple[float, float]]] = {}

@@ -69,7 +69,7 @@ def _span(span: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _number(names: tuple[str, ...], name: str) -> int:
-    """Return the number of `name`; the query API returns an unknown number as a string instead of a name."""
+    """Return the number of an enum value; for a value that is not in `names`, `name` contains the number."""
     return names.index(name) if name in names else int(name)
 
 

@@ -44,8 +44,8 @@ def run_at(text: str, starts: Sequence[float]) -> tuple[float, float]:
     """Return the start of the run that contains a time, and the start of the next run, in Unix seconds.
 
     `text` is the parameter `run`: a time, a run name of the telemetry service, or an empty string for all
-    runs. `starts` contains the starts of the runs, the newest first. For the newest run, the start of the
-    next run is infinite. Raises `ParameterError`.
+    runs (the result is 0 and infinity). `starts` contains the starts of the runs, the newest first. For the
+    newest run, the start of the next run is infinite. Raises `ParameterError`.
     """
     if not text:
         return 0.0, math.inf

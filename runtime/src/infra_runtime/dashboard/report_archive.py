@@ -160,7 +160,7 @@ def _is_in(member: zipfile.ZipInfo, root: str) -> bool:
 def _unpacked(
     archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], reports_folder: Path, budget: int
 ) -> tuple[Path, int]:
-    """Write the files of one report; return its folder, and the bytes of `budget` that are not used."""
+    """Write the files of one report; return its folder, and the number of bytes that remain of `budget`."""
     temporary = Path(tempfile.mkdtemp(prefix=".import-", dir=reports_folder))
     new_folder = temporary / "report"  # not directly in `reports_folder`: not listed yet
     try:

@@ -147,7 +147,10 @@ class Content:
 
 
 def listing(folders: Iterable[Path]) -> Listing:
-    """Return the newest failure reports in data directories; an incomplete report counts as damaged."""
+    """Return the newest failure reports in data directories, and the number of damaged reports.
+
+    An incomplete report counts as damaged.
+    """
     paths = sorted(_descriptions(folders), key=_time, reverse=True)
     readable = [report for path in paths[:REPORTS] if (report := _report(path))]
     return Listing(

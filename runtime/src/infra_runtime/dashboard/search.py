@@ -72,7 +72,7 @@ class SignalHits:
 async def search(dashboard: Dashboard, text: str, count: int = HITS) -> list[SignalHits]:
     """Return the hits of each signal; empty for an empty text.
 
-    `count` is the largest number of hits of a signal. Raises `ParameterError` if the text is too long.
+    `count` is the maximum number of hits for each signal. Raises `ParameterError` if the text is too long.
     """
     if len(text) > LONGEST:
         raise ParameterError(f"the text must have at most {LONGEST} characters, not {len(text)}")
@@ -150,7 +150,7 @@ def _lines(folder: Path, text: str, count: int) -> log_view.View:
 
 
 def _place_of(service: str, offset: int, time: float) -> str:
-    """Return the URL of the log page that shows a line, and the lines of all services around this line."""
+    """Return the URL of the log page for a line; around the line, the page shows lines of all services."""
     period = {"since": iso(time - _AROUND), "until": iso(time + _AROUND)}
     return f"/logs?{urlencode({**period, 'line': f'{service}:{offset}'})}"
 

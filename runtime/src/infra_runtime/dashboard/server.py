@@ -108,7 +108,10 @@ def key_of(folder: Path) -> str:
 
 
 def _report_folders(root: Path, data: Path) -> tuple[Path, ...]:
-    """Return the data directory of this stack and the data directory of the tests of the project."""
+    """Return the data directory of this stack and that of the project's tests.
+
+    If the stack file is not valid, return only the data directory of this stack.
+    """
     try:
         return data, data_directory(root, environment="test")
     except InfraError:  # the stack file is not valid at the moment

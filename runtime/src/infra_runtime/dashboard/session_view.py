@@ -208,7 +208,7 @@ def test_to_json(row: TestRow) -> dict[str, Any]:
 def running(reading: Reading, summary: Summary) -> list[tuple[str, float]]:
     """Return the tests without an end, and their starts; empty if the session has ended.
 
-    If the session was killed, these are the tests that ran at this moment.
+    If the session was killed, these are the tests that the kill has interrupted.
     """
     return [*reading.running.items()][:SESSIONS] if summary.end is None else []
 

@@ -27,7 +27,7 @@ _TONES = {"failed": "bad", "exited": "bad", "backoff": "warn", "killing": "warn"
 
 
 class Mark(NamedTuple):
-    """A mark on the axis: its position in percent, its time in seconds since the start, and a text."""
+    """A mark on the axis: its position in percent, the seconds since the start of the test, and a text."""
 
     place: float
     seconds: float

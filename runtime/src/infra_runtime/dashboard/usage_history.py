@@ -47,7 +47,7 @@ class UsageHistory:
         self._remove_old()
 
     def _remove_old(self) -> None:
-        """Remove services without any value, each time that the ring buffers are full."""
+        """Remove the services without any value in the ring buffers, each time the buffers are full."""
         if self._count % self._samples:
             return
         for service, rings in list(self._rings.items()):

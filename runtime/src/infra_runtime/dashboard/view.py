@@ -92,7 +92,7 @@ class Row:
 
 
 def rows(state: State) -> list[Row]:
-    """Return the rows of the services in dependency order, without copies of services for single tests."""
+    """Return the rows of the services in dependency order, without the copies that are for single tests."""
     affected = dependents(state.services)
     return [_row(state, service, affected[service.name]) for service in state.services if not service.copy_of]
 

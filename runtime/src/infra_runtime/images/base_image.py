@@ -158,7 +158,7 @@ def _opened(
 
 
 def _stored(layout: Layout, digest: str) -> Descriptor | None:
-    """Return the image with this digest if the layout contains all its blobs."""
+    """Return the image with this digest; None if the layout lacks the image or one of its blobs."""
     stored = (image for image in layout.images() if image.digest == digest)
     return next(filter(layout.is_complete, stored), None)
 
@@ -178,7 +178,8 @@ def _locked_digest(
 def _from_file(path: Path, cache: Path, temporary: Path) -> Layout:
     """Return the layout of an archive.
 
-    An image that is built from a root file system is stored in `cache`, because the compression is slow.
+    The image that is built from a root file system is stored in a folder beside `cache` and used again,
+    because the compression is slow.
     """
     if not is_root_archive(path):
         return read_archive(path, temporary)
@@ -206,7 +207,9 @@ def _split(source: str) -> tuple[Path, str]:
 
 
 def select(layout: Layout, image: Descriptor, platform: Platform | None, name: str) -> BaseImage:
-    """Return the image for a platform; `image` is a manifest or an index. None selects the only platform.
+    """Return the image for a platform; if `platform` is None, the image for the only platform.
+
+    `image` is a manifest or an index.
 
     Raises `ImageError` if the image does not exist for the platform, or its documents are not valid.
     """

@@ -109,9 +109,10 @@ def prepare(image: BaseImage, folder: Path, variables: Mapping[str, str]) -> Con
 
 
 def wait_until_ready(running: Running) -> float:
-    """Wait until the health check succeeds, and return the seconds; 0 if the image has no health check.
+    """Wait until the health check succeeds, and return how many seconds this took.
 
-    Raises `StartError` if the program exits, or if it is not ready before the time limit.
+    If the image has no health check, the result is 0. Raises `StartError` if the program of the image exits,
+    or if the health check does not succeed before the time limit.
     """
     container = running.container
     check = container.health()

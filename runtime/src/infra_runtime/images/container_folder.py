@@ -1,8 +1,8 @@
 """The folder of a container. At the end, the container, its processes and the folder are removed.
 
-Another process (`python -m infra_runtime.images.container_folder`) creates and removes the folder. This
-process reads from a pipe, whose other end the process that uses the folder holds open. The pipe ends when
-that process closes it or exits, also after a SIGKILL.
+Another process (`python -m infra_runtime.images.container_folder`) creates and removes the folder. The
+process that uses the folder holds the writing end of a pipe open, and the other process reads from this pipe.
+The pipe ends when the process that uses the folder closes it or exits, also after a SIGKILL.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Install the locked packages of a project into a folder, from wheels only, for the platform of an image.
 
 uv installs the packages, or pip if uv is missing. uv and pip write different files, so the digest of the
-layer depends on the program, but not on the machine.
+layer depends on which of these two programs is used, but not on the machine.
 """
 
 from __future__ import annotations
@@ -72,7 +72,10 @@ class Installer:
 
 
 def _admitted(tag: str) -> bool:
-    """Return whether the C library of a platform tag such as `manylinux_2_31_x86_64` is old enough."""
+    """Return whether the GNU C library in a tag such as `manylinux_2_31_x86_64` is at most 2.`_GLIBC`.
+
+    The result is True for tags without such a version.
+    """
     numbers = re.match(r"manylinux_2_(\d+)_", tag)
     return not numbers or int(numbers[1]) <= _GLIBC
 
@@ -135,7 +138,10 @@ def _first_missing(
 
 
 def _named(output: str, packages: Sequence[Locked]) -> Locked | None:
-    """Return the package that `output` contains. A dry run of uv does not compare the hashes of wheels."""
+    """Return the package whose name and version are in `output`, an error message; None if there is none.
+
+    A dry run does not always find the package, because a dry run of uv does not compare the hashes of wheels.
+    """
     for package in packages:
         pinned = re.escape(f"{package.name}=={package.version}")
         if re.search(rf"(?i)(?<![\w.-]){pinned}(?![\w.+-])", output):
@@ -175,7 +181,9 @@ def _run(
 
 
 def relocate_scripts(folder: Path, interpreter: str) -> None:
-    """Replace the interpreter in each console script by that of the image, and update the hashes in RECORD.
+    """Replace the interpreter in each console script by `interpreter`, the interpreter of the image.
+
+    The hashes of the scripts in the files RECORD are updated.
 
     uv and pip write the path of the interpreter on this machine into the scripts.
     """

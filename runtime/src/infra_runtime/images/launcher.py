@@ -98,7 +98,7 @@ def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
 
 
 def _health(roles: dict[str, Any]) -> int:
-    """Return 0 if the health checks of all running services succeed."""
+    """Return 0 if the health checks of all running services succeed, and otherwise 1."""
     try:
         names = json.loads(Path(RUNNING).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -232,9 +232,9 @@ _HINT = "The blob is damaged or incomplete, and is not used. Build or pull the i
 
 @contextlib.contextmanager
 def disk_errors(folder: Path, hint: str) -> Iterator[None]:
-    """Raise an `ImageError` for an error of the file system, such as a full disk, in the `with` statement.
+    """Convert an error of the file system in the `with` statement, such as a full disk, to `ImageError`.
 
-    If the error has no path, the message contains `folder` instead.
+    If the original error has no path, the message contains `folder` instead.
     """
     try:
         yield

@@ -74,10 +74,9 @@ def read_project(root: Path, output: Path) -> Project:
 
 
 def source_date_epoch(default: str = "0") -> int:
-    """Return the seconds since 1970 in SOURCE_DATE_EPOCH.
+    """Return the seconds since 1970 in SOURCE_DATE_EPOCH; `default` if the variable is not set.
 
     Raises `ConfigurationError` if the variable does not contain a number of seconds.
-
 
     Source: reproducible-builds.org, "SOURCE_DATE_EPOCH Specification".
     """

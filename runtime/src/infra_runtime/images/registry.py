@@ -203,10 +203,11 @@ class Registry:
     def attach(
         self, subject: Descriptor, artifact_type: str, data: bytes, name: str, *, created: str
     ) -> Descriptor:
-        """Push an artefact, such as an SBOM, as a referrer of an image, and return its manifest.
+        """Push an artefact, such as an SBOM, as a referrer of the image `subject`.
 
-        If a registry has no API for referrers, the list of referrers is pushed with a tag that contains the
-        digest. Source: "Distribution Specification" 1.1, "Pushing Manifests with Subject".
+        Return the descriptor of the artefact's manifest. If the registry has no API for referrers, the list
+        of referrers is pushed with a tag that contains the digest of the image. Source: "Distribution
+        Specification" 1.1, "Pushing Manifests with Subject".
         """
         for content in (b"{}", data):
             self._push_blob(documents.digest_of(content), len(content), partial(bytes, content))
@@ -263,7 +264,8 @@ class Registry:
     ) -> httpx.Response:
         """Send a request, with credentials if the registry requires them, and return the response.
 
-        `path` is relative to the repository, or a URL. If `missing` is true, the status 404 is accepted.
+        `path` is relative to the repository, or a URL. If `missing` is true, the statuses 404 and 405 are
+        accepted.
         """
         answer = self._attempt(method, path, headers, content)
         if answer.status_code == 401 and self._log_in(answer):

@@ -60,9 +60,10 @@ class Role:
 
 
 def own_services(plan: Plan, names: tuple[str, ...] = ()) -> list[ServiceSpec]:
-    """Return the user's own services in a plan for which images are built, in the order of the plan.
+    """Return those of the user's own services for which images are built, in the order of the plan.
 
-    Services with `image` or `dockerfile` in their table `container` are not returned.
+    `names` contains the services to select; empty: all. Services with `image` or `dockerfile` in their table
+    `container` are not returned.
 
     Raises:
         ConfigurationError: a service in `names` already has an image or a Dockerfile, or is not one of the

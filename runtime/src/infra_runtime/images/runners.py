@@ -49,8 +49,8 @@ def choose(service: str, name: str = "") -> tuple[Runner, Path]:
     """Return a runner and its executable: the runner called `name`, or the first runner that works here.
 
     Raises:
-        BinaryMissingError: the executable of the runner with the name is missing.
-        ImageError: the runner does not work on this machine, or no runner works.
+        BinaryMissingError: the executable of the runner called `name` is missing.
+        ImageError: the runner called `name`, or without a name every runner, does not work on this machine.
     """
     problems = []
     for runner in RUNNERS:
@@ -243,7 +243,8 @@ def _podman(program: Path, container: Container, words: Sequence[str]) -> Iterat
 def podman_options(container: Container, name: str, *, root: bool | None = None) -> list[str]:
     """Return the arguments of podman between `podman` and the command of the container.
 
-    `root` is whether podman runs as root; None: whether this process runs as root. Source: podman-run(1).
+    `root` is whether podman runs as root; by default, podman has the user of this process. Source:
+    podman-run(1).
     """
     user, group = container.user()
     root = os.geteuid() == 0 if root is None else root
@@ -269,7 +270,10 @@ def _name() -> str:
 
 
 def _open_folders(container: Container) -> None:
-    """Permit the user of the image to write to its folders; the folder above them is private to this user."""
+    """Permit all users, and so the user of the image, to write to the writable folders of the container.
+
+    Only the user of this process can open the folder above these folders.
+    """
     for folder in container.writable().values():
         folder.chmod(0o1777)
 
@@ -281,7 +285,10 @@ def _client(
     removal: Sequence[str],
     variables: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a client that forwards signals to its container; at the end, stop it and remove the container."""
+    """Run a client that forwards signals to its container.
+
+    At the end, stop the client and remove the container.
+    """
     with container_folder.removed(container.folder, removal):
         process = subprocess.Popen(
             command,

@@ -1,1 +1,1 @@
-"""The kinds of services in pytest-infra; each module has the settings of one kind and creates specs."""
+"""The kinds of services in pytest-infra. The module of a kind contains its settings and creates its specs."""

@@ -53,7 +53,8 @@ class Percentages(Levels):
 class Thresholds(BaseModel):
     """The setting `thresholds`: the levels of the alerts.
 
-    A table in the stack file replaces both default levels, even if the table contains only one level.
+    A value in the stack file, such as `p99 = { critical = 2 }`, replaces both default levels of this alert,
+    even if the value contains only one level.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -217,5 +218,8 @@ def _of_levels(rule: Rule, job: str, thresholds: Thresholds) -> Iterator[Alert]:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in the notation of Prometheus, such as `1500ms`; only 0 seconds become `0ms`."""
+    """Return a duration in the notation of Prometheus, such as `1500ms`.
+
+    A duration of more than 0 seconds becomes at least `1ms`.
+    """
     return f"{max(round(seconds * 1000), 1) if seconds else 0}ms"

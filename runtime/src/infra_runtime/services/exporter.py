@@ -34,7 +34,7 @@ def exporter(
 ) -> ServiceSpec:
     """Return the spec of an exporter that listens on its port `http` and has its metrics at `/metrics`.
 
-    `env` contains the address and the password of the target, and the service is ready when the answer to a
+    `env` contains the address and the password of the target, and the exporter is ready when its answer to a
     request for `probe` contains the text `ready`.
     """
     return ServiceSpec(
@@ -79,6 +79,6 @@ def as_arguments(flags: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def contributions(subject: Subject) -> Callable[[ServiceSettings], list[Contribution]]:
-    """Return the function `contributions` of an exporter's entry; it offers metrics about `subject`."""
+    """Return the function `contributions` for an exporter; the function offers metrics about `subject`."""
     offer = Contribution(key="metrics", value=Metrics(port="http", subject=subject))
     return lambda _settings: [offer]

@@ -45,7 +45,7 @@ class GrafanaSettings(ServiceSettings):
 
 
 def grafana(settings: GrafanaSettings, contributions: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a Grafana with the dashboards of the services whose metrics the target collects.
+    """Return the spec of a Grafana with the dashboards of the services whose metrics its target stores.
 
     A client that can connect to the port can read the dashboards; only the user `admin` can change them.
     """

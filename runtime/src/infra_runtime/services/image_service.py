@@ -92,7 +92,7 @@ class Volume(BaseModel):
         return self.path == "${data}" or self.path.startswith("${data}/")
 
     def source(self) -> str:
-        """Return the absolute path, as a string with references."""
+        """Return the absolute path of the volume on this machine; the path can contain references."""
         return (
             self.path if self.path.startswith(("/", "${")) else f"${{root}}/{posixpath.normpath(self.path)}"
         )
@@ -209,9 +209,10 @@ class ImageServiceSettings(OwnServiceSettings):
         return {name: self.container_ports.get(name, number) for name, number in self.ports.items()}
 
     def translated(self, text: str) -> str:
-        """Return a string for the program in the container, with the references to ports replaced.
+        """Return a string whose references are replaced for the program in the container.
 
-        A reference to a port is replaced by the port number in the container's network.
+        `${port.NAME}` becomes the port number in the container's network, and `${host}` becomes `0.0.0.0`. If
+        the container uses the network of the machine, the string is not changed.
         """
         if self.network == "host":
             return text
@@ -224,7 +225,7 @@ def _run(
 ) -> tuple[str, ...]:
     """Return the command of the container engine.
 
-    `defaults` contains the names of variables whose values are known only when the service starts.
+    `defaults` contains the names of further variables, whose values are known only when the service starts.
     """
     options = [f"--workdir={settings.cwd}"] if settings.cwd else []
     options += [f"--user={settings.user}"] if settings.user else []
@@ -248,7 +249,7 @@ def _is_clients(name: str) -> bool:
 
 
 def _container(settings: ImageServiceSettings) -> Container:
-    """Return the container for exports, with the image as it is written in the stack file."""
+    """Return the container for exported files, such as a Compose file; its image is as in the stack file."""
     data_targets = [target for target, volume in settings.volumes.items() if volume.is_data]
     host_volumes = {target: volume for target, volume in settings.volumes.items() if not volume.is_data}
     problem = ""

@@ -79,7 +79,10 @@ READY = Exchange(
 
 
 def kafka(settings: KafkaSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a Kafka server; there is one class cache for each version of Java and Kafka."""
+    """Return the spec of a Kafka server.
+
+    There is one class cache for each pair of a Java version and a Kafka version.
+    """
     java = f"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx{settings.heap}"
     module = "infra_runtime.kafka_training"
     training = ("${bin.python}", "-P", "-m", module, "${bin.kafka-server}", "${out}")

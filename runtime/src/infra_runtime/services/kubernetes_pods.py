@@ -1,8 +1,8 @@
 """The configuration of kwok, which determines the states that simulated nodes and pods report.
 
-The tag of the image of a pod determines its behaviour: `crashes`, `missing` (the image cannot be pulled),
-`slow` (never ready), `hangs` (a task that never ends) and `fails` (a task that exits with 1). All other pods
-become ready, and all other tasks are complete.
+The tag of a pod's image determines the behaviour of the pod: `crashes`, `missing` (the image cannot be
+pulled), `slow` (never ready), `hangs` (a task that never ends) and `fails` (a task that exits with 1). With
+any other tag, a pod becomes ready, and a task is complete.
 
 Sources: kwok documentation, "Stages Configuration", "Logs" and "PortForward".
 """
@@ -149,7 +149,7 @@ def _stage(
     match: tuple[str, ...] = (),
     without: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Return a stage of kwok, which sets the status of resources of the type `kind`.
+    """Return a stage of kwok, a rule that changes or deletes resources of the type `kind`.
 
     The stage applies to the resources that match `match` and do not match `without`. `next_state` is the
     value of the key `next` in the stage.

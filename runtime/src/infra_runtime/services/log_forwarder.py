@@ -31,7 +31,10 @@ class LogForwarderSettings(ServiceSettings):
 
 
 def log_forwarder(settings: LogForwarderSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of the forwarder, without a probe: the forwarder tries again until NATS answers."""
+    """Return the spec of the forwarder.
+
+    The spec has no probe, because the forwarder itself tries again until NATS answers.
+    """
     excluded = dict.fromkeys((settings.target, "${stack.service}", *UNSTORED_LOGS, *settings.exclude))
     return ServiceSpec(
         name="log-forwarder",

@@ -39,7 +39,8 @@ class MailSettings(ServiceSettings):
 def mail(settings: MailSettings, _: Contributions = ()) -> ServiceSpec:
     """Return the spec of the mail server, which accepts every login and the messages to every address.
 
-    The container runs Mailpit, because this mail server has no image. The JSON API of Mailpit is different.
+    The container runs Mailpit, because this mail server has no image. The JSON API of Mailpit differs
+    from the JSON API of this server.
     """
     return ServiceSpec(
         name="mail",

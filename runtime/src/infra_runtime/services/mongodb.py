@@ -1,7 +1,7 @@
 """MongoDB, or in tests mongo-java-server, which has a part of the functions of MongoDB.
 
-The licence of MongoDB (SSPL) does not allow a recipe. The executable must be on PATH or in the folder in the
-setting `binary`.
+pytest-infra has no recipe for MongoDB, because of MongoDB's licence (SSPL). The executable `mongod` must be
+on PATH or in the folder in the setting `binary`.
 
 Sources: MongoDB documentation, "mongod", "ping"; mongo-java-server, `README.md`; for the container
 docker-library/mongo, `Dockerfile` (the volume /data/db, the program mongosh) and `docker-entrypoint.sh` (the
@@ -76,7 +76,7 @@ def _ready(settings: MongoSettings) -> Exchange:
 
 
 def mongodb(settings: MongoSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of MongoDB or of the emulation.
+    """Return the spec of MongoDB or of its emulation, mongo-java-server.
 
     Raises `ConfigurationError` if `mongod` was not found and the setting `emulation` is false.
     """

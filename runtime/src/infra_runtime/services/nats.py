@@ -118,7 +118,9 @@ def nats(settings: NatsSettings, _: Contributions = ()) -> ServiceSpec:
 def _container(
     settings: NatsSettings, configuration: Mapping[str, Any], exports: Mapping[str, str]
 ) -> Container:
-    """Return the container. Its clients need no password, because only containers of the stack can connect.
+    """Return the container of the server.
+
+    Clients of the server need no password, because only containers of the stack can connect.
 
     The accounts for tests have a password, which the server reads from a variable.
     """
@@ -167,9 +169,10 @@ _JETSTREAM = {"jetstream": {"max_mem": 64 * 2**20, "max_file": 256 * 2**20, "max
 
 
 def _accounts(count: int, password: str, *, auth: bool) -> dict[str, Any]:
-    """Return the accounts of the server's configuration: `shared` (used by `url`), `system`, and for tests.
+    """Return the accounts for the server's configuration: `system`, `shared` and the accounts for tests.
 
-    `count` is the number of accounts for tests, and `password` is their password.
+    Clients that use the export `url` have the account `shared`. `count` is the number of accounts for tests,
+    and `password` is their password.
     """
 
     def user(name: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ class NatsExporterSettings(ServiceSettings):
 
 
 def nats_exporter(settings: NatsExporterSettings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of an exporter that requests the values of its target; it has no container."""
+    """Return the spec of an exporter that requests the values of its target. The spec has no container."""
     return exporter.exporter(
         settings,
         program="nats-exporter",

@@ -10,7 +10,7 @@ from infra_runtime.services.user_service import Storage
 
 
 class OperatorSettings(BaseModel):
-    """The settings of every operator; the subclass of a kind adds the field `name` with its operators."""
+    """The settings of every operator; the subclass for a kind adds `name`, the name of the operator."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

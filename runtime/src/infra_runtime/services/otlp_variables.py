@@ -3,7 +3,7 @@
 The address, the headers and the protocol are set in variables for all signals or in variables for one signal,
 which take precedence. The key of the telemetry service must not be sent to another receiver. Therefore, if
 the user sets the address or the headers for one signal, pytest-infra sets neither for this signal, and sets
-own variables for each of the other signals.
+separate variables for each of the other signals.
 
 Source: OpenTelemetry specification, "OpenTelemetry Protocol Exporter", "Configuration Options".
 """
@@ -46,7 +46,7 @@ def defaults(*, grpc: bool) -> Iterator[Default]:
 
 
 def _own_defaults(signal: str, *, grpc: bool) -> Iterator[Default]:
-    """Yield the variables for one signal. They are set if another signal is sent to another receiver."""
+    """Yield the variables for one signal, which are set if the user sets the receiver of another signal."""
     prefix_of_signal = _OWN[signal]
     other_receivers = _receiver(*(prefix for name, prefix in _OWN.items() if name != signal))
     receiver_variables = _receiver(_ALL, prefix_of_signal)

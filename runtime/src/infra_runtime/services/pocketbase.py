@@ -65,9 +65,9 @@ def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSp
 
     The command `superuser upsert` takes the password as an argument, which all users of the machine can read.
     Therefore, a hook creates the superuser, and the process that runs this hook gets the password in its
-    environment. In tests, this process is the server itself if the setting `hooks` is not set. Otherwise,
-    hooks of the user could read the password from the environment of the server, so a separate process runs
-    the hook before the server starts. This takes 60 ms.
+    environment. In tests, this process is the server itself if the setting `hooks` is not set. In all other
+    cases, a separate process, which takes 60 ms, runs the hook before the server starts, because hooks of the
+    user could read the password from the environment of the server.
 
     The spec has no container, because the developers of PocketBase publish a Dockerfile but no image.
     """

@@ -37,8 +37,8 @@ class PostgresExporterSettings(exporter.ExporterSettings):
 def postgres_exporter(settings: PostgresExporterSettings, _: Contributions = ()) -> ServiceSpec:
     """Return the spec of an exporter that connects to the Unix socket of its target.
 
-    On the socket, the exporter needs no password. Over TCP, the client library of the exporter refuses a
-    password with only one hash round, which is used in tests.
+    On the socket, the exporter needs no password. Over TCP, the client library of the exporter refuses the
+    passwords of tests, because they have only one hash round.
     """
     target = settings.target
     spec = exporter.exporter(

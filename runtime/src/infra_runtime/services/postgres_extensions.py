@@ -1,7 +1,7 @@
 """Create the extensions in the setting `extensions` of PostgreSQL, so that all databases have them.
 
 PostgreSQL creates each database as a copy of the database `template1`. A server in single-user mode creates
-the extensions in this database, and in others that exist, before the server starts.
+the extensions in `template1` and in the existing database `postgres`, before the server starts.
 
 Sources: PostgreSQL documentation, "postgres" (`--single`), "Template Databases" and "exit_on_error".
 """
@@ -66,7 +66,9 @@ IMAGES = {"vector": "pgvector/pgvector:pg{version}", "postgis": "postgis/postgis
 def creation(
     names: Sequence[str], databases: Sequence[str], *, marker: str, server: Sequence[str], hint: str
 ) -> Run:
-    """Return the step that creates extensions in databases, unless the file `marker` contains their names.
+    """Return the step that creates extensions in databases.
+
+    The step has no effect if the file `marker` already contains the names of these extensions.
 
     `server` is the command of the server in single-user mode, without the name of a database.
     """

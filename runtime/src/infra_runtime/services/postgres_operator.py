@@ -28,7 +28,7 @@ def operator(
 ) -> Operator:
     """Return the settings of the operator: a database `app` of the user `app`, who is not a superuser.
 
-    `has_locale` is true if the locale is part of PostgreSQL 17 and later.
+    `has_locale` is true if PostgreSQL 17 and later versions contain the locale (the provider `builtin`).
 
     Source: CloudNativePG documentation, "API Reference", "Bootstrap", "Service Management", "Networking" and
     "Connecting from an application"; the variant `standard` of its images contains pgvector and pgAudit.

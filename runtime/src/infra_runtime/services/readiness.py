@@ -111,9 +111,9 @@ class ExchangeStep(BaseModel):
 class Ready(BaseModel):
     """The table `ready` of a service in the stack file; the table defines the probe of the service.
 
-    Exactly one of the keys `http`, `https`, `tcp`, `exec`, `exchange` or the name of a protocol is set.
-
-    The protocols are the names in `Entry.protocols` of all kinds, each with the value `true`.
+    Exactly one probe is set: one of the keys `http`, `https`, `tcp`, `exec` and `exchange`, or a key that is
+    the name of a protocol, with the value `true`. The names of the protocols are in `Entry.protocols` of all
+    kinds.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)

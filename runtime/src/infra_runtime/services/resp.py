@@ -89,7 +89,7 @@ def _exchange(*steps: Send | Expect, password: str, timeout: float = PATIENCE) -
 def server(name: str, settings: RespSettings, image: str) -> ServiceSpec:
     """Return the spec of a server, with data in an append-only file (`durable`) or only in memory.
 
-    The executable of the server is `NAME-server`, and the client in the image is `NAME-cli`.
+    `name` is `redis` or `valkey`; the executable is `NAME-server`, and the client in the image is `NAME-cli`.
     """
     file, socket = f"${{data}}/{name}.conf", f"${{run}}/{name}.sock"
     directives = {

@@ -85,9 +85,9 @@ class ProxySettings(ServiceSettings):
 def all_routes(settings: ProxySettings, contributions: Contributions) -> tuple[Route, ...]:
     """Return the routes of a proxy in the order in which the proxy tries them.
 
-    The routes in the settings of the proxy come first, then the routes that services offer. Of these, a route
-    with a longer path precedes a route with a shorter path. If the paths have the same length, a route with a
-    host precedes a route without a host.
+    The routes in the settings of the proxy come first, then the routes that services offer. Of the offered
+    routes, a route with a longer path precedes a route with a shorter path. If the paths have the same
+    length, a route with a host precedes a route without a host.
     """
     contributed = [Route(to=offer.service, **asdict(offer.value)) for offer in contributions]
     contributed.sort(key=lambda route: (-len(route.path), route.host is None, route.host, route.to))
@@ -100,7 +100,9 @@ def folders(routes: Iterable[Route]) -> tuple[str, ...]:
 
 
 def path_expression(path: str) -> str:
-    """Return a regular expression, without case, that matches the decoded paths to which a route applies.
+    """Return a regular expression that matches the decoded paths to which a route applies.
+
+    The proxy must not distinguish upper and lower case when it applies the expression.
 
     The route `/api/*` also applies to `/api`. A `*` at the end of the path matches any text; any other `*`
     matches a text without `/`. The expression has the same meaning in PCRE and in RE2.

@@ -102,8 +102,9 @@ def _seaweedfs(settings: S3Settings) -> ServiceSpec:
 def _container(settings: S3Settings) -> Container:
     """Return the container, whose program reads the keys from the variables of AWS.
 
-    The command replaces the entry point of the image and contains its options, because Compose has to read
-    the secret key from a file before the program starts.
+    The container does not use the entry point of the image, because Compose has to read the secret key from a
+    file before the program starts. Therefore, the command contains the options that the entry point would
+    set.
     """
     return Container(
         image=settings.image or IMAGE,

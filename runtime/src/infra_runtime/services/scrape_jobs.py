@@ -9,7 +9,7 @@ def jobs_of(contributions: Contributions) -> dict[str, Contribution]:
     """Return a mapping from job name to the contribution with the address of the job's metrics.
 
     The first job of a service has the name of the service. If the service has metrics at several addresses,
-    the names of its other jobs are these addresses: `SERVICE:PORT/PATH`.
+    the names of its other jobs are `SERVICE:PORT/PATH`, with the name of the port.
     """
     jobs: dict[str, Contribution] = {}
     for offer in contributions:

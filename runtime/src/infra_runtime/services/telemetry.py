@@ -153,7 +153,7 @@ def _sdk_defaults(settings: TelemetrySettings) -> Iterator[Default]:
 
 
 def _facts(interpreter: Path) -> Mapping[str, Any]:
-    """Return whether this environment has the library for gRPC; empty for another interpreter."""
+    """Return in `grpc` whether this environment has the library for gRPC; empty for another interpreter."""
     return {"grpc": is_importable(GRPC_LIBRARY)} if interpreter == Path(sys.executable) else {}
 
 

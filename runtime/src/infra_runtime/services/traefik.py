@@ -1,4 +1,4 @@
-"""Traefik, a proxy in front of the stack's HTTP services that reads its routes from files.
+"""Traefik, a proxy in front of the stack's HTTP services. Traefik reads its routes from files.
 
 Sources: Traefik documentation, "Routing & Load Balancing", "File provider", "Ping", "Metrics", "Retry" and
 "Data collection"; for the container traefik/traefik-library-image, `v3.7/alpine`: its entry point starts

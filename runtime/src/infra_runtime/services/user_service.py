@@ -69,7 +69,7 @@ class Stop(BaseModel):
 
 
 class ContainerHealth(BaseModel):
-    """The keys of the table `container` that are the same for all of a user's own services."""
+    """The keys of the table `container` for services with `command` and for services with `image`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -128,7 +128,7 @@ CONTAINER_UID = 10001
 def _container(settings: UserServiceSettings, cwd: str) -> Container:
     """Return the container of a service for its spec.
 
-    If the settings contain neither an image nor a Dockerfile, the engine generates a Dockerfile for Python.
+    If the settings contain neither an image nor a Dockerfile, pytest-infra generates a Dockerfile for Python.
     """
     table = settings.container or UserContainer()
     generated = not (table.image or table.build or table.dockerfile)
@@ -226,7 +226,10 @@ class OwnServiceSettings(BaseModel):
         return self._port("metrics", metrics.port or ("http" if "http" in self.ports else None))
 
     def probe(self) -> Probe | None:
-        """Return the probe from the key `ready`; if `ready` is missing, a TCP probe for the first port."""
+        """Return the probe from the key `ready`; if `ready` is missing, a TCP probe for the first port.
+
+        The result is None if `ready` is missing, and the service has no ports or is a task.
+        """
         if self.ready is None:
             return TcpProbe(port=next(iter(self.ports))) if self.ports and not self.task else None
         return self.ready.probe("" if self.ready.exec else self._port("ready", self.ready.port))
@@ -244,7 +247,7 @@ class OwnServiceSettings(BaseModel):
             yield Contribution(key="log", value=self.log)
 
     def spec(self, command: tuple[str, ...]) -> ServiceSpec:
-        """Return the spec of the service with a command, and with the fields that the keys determine.
+        """Return the spec of the service: its command is `command`, and the keys determine the other fields.
 
         The service exports `host`, `port`, a `NAME_port` for each port, and `url` if a port has the name
         `http`.
@@ -304,7 +307,8 @@ def with_variables(env: Mapping[str, str], contributions: Contributions) -> Offe
 def _offered(offer: Contribution, env: Mapping[str, str]) -> Iterator[Default]:
     """Yield the variables of a contribution, with references to the exports of its service.
 
-    The variables in `unless` that refer to this service, for example to another port of it, are ignored.
+    The conditions in `unless` are ignored if they are about variables in `env` that refer to this service,
+    for example to another port of it.
     """
     related_names = {
         name

@@ -1,4 +1,4 @@
-"""Packages of Debian, solved and downloaded by apt with its own folders, without root.
+"""Packages of Debian; apt resolves and downloads them without root, in separate folders.
 
 On a machine without apt, locked packages are downloaded from the addresses in INFRA_DEBIAN_ARCHIVE.
 """
@@ -135,7 +135,7 @@ def lock(recipe: Recipe, source: Debian, platform: str, work: Path) -> Locked:
 
 
 def of_release(repository: Repository, release: str) -> Repository:
-    """Return the part of the archive with the same purpose in `release`; if empty, the part itself."""
+    """Return the same part of the archive in `release`; if `release` is empty, `repository` itself."""
     suite = re.sub(r"^[a-z]+", release, repository.suite) if release else repository.suite
     return Repository(address=repository.address, suite=suite)
 

@@ -184,7 +184,10 @@ class _Tool:
             raise
 
     def create_module(self, source: Go, version: str) -> None:
-        """Create a module that requires a version of the source's module, with replaced modules and files."""
+        """Create a module that requires a version of the module in `source`.
+
+        For the build, the modules in `source.replace` and the files in `source.files` are replaced.
+        """
         edits = [f"-require={source.module}@{version}"]
         edits += [f"-replace={old}={new.replace(' ', '@')}" for old, new in sorted(source.replace.items())]
         if source.files:

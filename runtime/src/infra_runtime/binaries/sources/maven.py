@@ -87,7 +87,7 @@ def _copy(
     expected: int = 0,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Run Maven in the folder `work`, and return the paths of the jars, which are as in a repository."""
+    """Run Maven in the folder `work`, and return the paths of the jars, in the layout of a repository."""
     program = shutil.which("mvn")
     if program is None:
         raise InstallError(recipe, "mvn is missing", "Install Maven, or install from a bundle.")

@@ -23,7 +23,7 @@ _LIMIT = 1 << 20
 
 
 def lock(recipe: Recipe, source: Npm, platform: str, work: Path) -> Locked:
-    """Download the newest version of a package, or the version of the source, and return its lock entry.
+    """Download the newest version of a package, or the version in `source`, and return its lock entry.
 
     Raises `InstallError` if npm is missing, or if the registry does not have the package.
     """

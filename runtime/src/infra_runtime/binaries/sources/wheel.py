@@ -24,7 +24,7 @@ _OPTIONS = ("download", "--no-deps", "--only-binary=:all:", "--no-input", "--dis
 
 
 def lock(recipe: Recipe, source: Wheel, platform: str, work: Path) -> Locked:
-    """Download the newest wheel for a platform, or the version of the source, and return its lock entry.
+    """Download the newest wheel for a platform, or the version in `source`, and return its lock entry.
 
     Raises `InstallError` if the index has no wheel for the platform.
     """
