@@ -144,7 +144,7 @@ class Keys:
         """Return the key that verifies a token with this header.
 
         Raises `ValueError` if no key matches, or if the token is of another type. Source: RFC 8725, section
-        3.11
+        3.11.
         """
         if str(header.get("typ", "JWT")).upper() not in {"JWT", "APPLICATION/JWT"}:
             raise ValueError("the header `typ` of the token must be JWT")
