@@ -154,7 +154,7 @@ def rows(store: Store, table: str, parameters: Mapping[str, str]) -> dict[str, A
 
 
 def stored_alerts(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the alerts that match the parameters and have changed last, in the order of their changes.
+    """Return the alerts that match the parameters; the alert that has changed most recently is last.
 
     The object has the keys `items`, `last` (pass it as `after` to get only newer changes) and `more`.
     """

@@ -60,7 +60,7 @@ class Retention:
             self._thin(now)
 
     def _delete_oldest(self) -> None:
-        """Delete slices of the oldest rows of tables above their limit, and of all tables of a large file."""
+        """Delete the oldest rows of each table above its limit; if the file is too large, of every table."""
         pages, unused, size = (
             self._connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("page_count", "freelist_count", "page_size")

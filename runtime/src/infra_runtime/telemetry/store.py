@@ -193,7 +193,7 @@ class Store:
         return True
 
     def take_errors(self) -> list[ErrorGroup]:
-        """Return the groups of the errors that were written since the last call, with their numbers."""
+        """Return the groups of the errors that were written since the last call of this method."""
         groups, self._errors = self._errors, []
         return groups
 
