@@ -205,7 +205,7 @@ def traces(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
 def trace(store: Store, name: str, run: str = "") -> dict[str, Any]:
     """Return the spans and the log records of a trace, in the order of their times.
 
-    `full` is whether the trace has as many spans as the limit allows, so that further spans were rejected.
+    `full` is whether the trace has as many spans as the limit allows, so that further spans are rejected.
     """
     parameters = {"trace": name, "limit": str(LARGEST_LIMIT), "run": run}
     spans = rows(store, "span", parameters)["items"]

@@ -27,7 +27,7 @@ class _Series(NamedTuple):
 
 
 class Retention:
-    """Deletes old rows; counts the stored rows, and stores the position of the thinning in the points."""
+    """Deletes old rows; stores the numbers of rows, and the metric point at which the thinning continues."""
 
     def __init__(self, connection: sqlite3.Connection, limits: Limits) -> None:
         self._connection, self._limits = connection, limits
