@@ -95,7 +95,7 @@ def _kit() -> Finding:
 
 
 def _programs(resolved: Resolved | None) -> Iterator[Finding]:
-    """Yield a finding for each program of the stack, and one for all other kinds of the catalogue."""
+    """Yield a finding for each program of the stack, and one finding about all kinds not in the stack."""
     kinds = {spec.kind for spec in resolved.plan.services if spec.kind} if resolved else set()
     for kind in (name for name in catalogue.names() if name in kinds):
         for program in programs(kind, resolved):

@@ -106,7 +106,8 @@ def resolve_environments(target: Target, export: Export, environments: Sequence[
 def checked(stacks: Sequence[Resolved]) -> Iterator[None]:
     """Check that no stack has a secret in plain text, and add file and line to errors about settings.
 
-    The secrets are checked before the `with` block runs. Errors that the block raises get the file and line.
+    The secrets are checked before the `with` block runs. The file and the line of the setting are added to a
+    `ConfigurationError` that the block raises.
     """
     from infra_runtime.engines.project import check_secrets, located
 
@@ -173,7 +174,7 @@ def write(
 
 
 def display_path(path: Path) -> Path:
-    """Return a path for output: relative to the working directory if it is below it, otherwise unchanged."""
+    """Return a path for output: relative to the working directory if inside it, otherwise unchanged."""
     cwd = Path.cwd()
     return path.relative_to(cwd) if path.is_relative_to(cwd) else path
 

@@ -1,4 +1,4 @@
-"""The handling of SIGINT (Ctrl-C) and SIGTERM; only the first of these signals can be deferred."""
+"""The handling of SIGINT (Ctrl-C) and SIGTERM; only the first signal that arrives can be deferred."""
 
 from __future__ import annotations
 

@@ -49,7 +49,11 @@ class Files:
     """The log files of a stack, which does not have to be running."""
 
     def __init__(self, folder: Path, names: Sequence[str], *, follow: bool) -> None:
-        """Raise `NoStackError` or `UnknownServiceError` if a log is missing and `follow` is false."""
+        """Find the logs of the services `names`, or all logs if `names` is empty.
+
+        Unless `follow` is true, raises `NoStackError` if no log exists, and `UnknownServiceError` if one of
+        `names` has no log.
+        """
         with_logs = services_with_logs(folder)
         if not with_logs and not follow:
             raise NoStackError(str(folder.parent))

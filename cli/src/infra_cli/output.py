@@ -30,16 +30,17 @@ _OPTIONS = "infra_cli.output.options"
 
 
 def select_stack(options: Callable[[str], str]) -> None:
-    """Store the function that returns the options that select the stack, such as `--data`, for a command.
+    """Store a function that returns the options, such as `--data`, that select the stack of this command.
 
-    `commands` calls this function with the name of each command in a message, so that a copied command
-    selects the same stack. The function is stored until the end of the current `infra` command.
+    `commands` calls this function with the name of each command in a message, so that a command that is
+    copied from the message selects the same stack. The function is stored until the end of the current
+    `infra` command.
     """
     click.get_current_context().meta[_OPTIONS] = options
 
 
 def commands(text: str) -> str:
-    """Return a text; each `infra runtime …` command in the text gets the options that select the stack."""
+    """Return the text with the options that select the stack in each `infra runtime …` command."""
 
     context = click.get_current_context(silent=True)
     options_of = context.meta.get(_OPTIONS) if context else None

@@ -124,7 +124,7 @@ class Target:
 
 
 def describe_stack(data: str) -> str:
-    """Return a sentence about another running stack, with the commands for it."""
+    """Return a sentence about another running stack, with the commands that show and stop this stack."""
     option = shlex.join(["--data", data])
     return (
         f"A stack is running in {data}: `infra runtime status {option}` shows it, "

@@ -1,8 +1,8 @@
 """An HTTP server for the metrics of a NATS server in the format of Prometheus.
 
 `python -m infra_runtime.nats_metrics HOST PORT` answers `GET /metrics` with the numbers in `/varz` of the
-server's monitor. The address of the monitor is the value of the variable `NATS_MONITOR_URL`, because its path
-is a secret. If the monitor does not answer, the status is 503.
+server's monitor. The address of the monitor is the value of the variable `NATS_MONITOR_URL`, because the path
+of this address is a secret. If the monitor does not answer, the status is 503.
 
 The names of the metrics are those of prometheus-nats-exporter.
 Sources: NATS documentation, "Monitoring"; Prometheus documentation, "Exposition formats".

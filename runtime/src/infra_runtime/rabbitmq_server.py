@@ -6,7 +6,7 @@ server's configuration is `advanced.config` and, if it exists, `rabbitmq.conf` i
 all files in DATA except the folder `mnesia`, which then contains neither users nor virtual hosts.
 
 A server normally loads all modules of all applications that it finds, and searches the modules for steps of
-the start, which takes most of the time of a start. Therefore the folder `plugins` contains links to the
+the start. This takes most of the time of a start. Therefore the folder `plugins` contains links to the
 applications of the enabled plugins only. For all applications that declare no step, the list of modules is
 empty; their modules are loaded at the first call.
 

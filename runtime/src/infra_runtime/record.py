@@ -1,8 +1,8 @@
 """`Record`, a named tuple like `typing.NamedTuple`, but faster at import.
 
 `typing.NamedTuple` compiles code for each class and for each annotation, and the first compilation also
-creates the classes of Python's syntax tree. A supervisor defines about 13 such classes at its start, which
-would take 4 ms.
+creates the classes of Python's syntax tree. A supervisor defines about 13 named tuples at its start; with
+`typing.NamedTuple`, this would take 4 ms.
 """
 
 from __future__ import annotations

@@ -141,7 +141,8 @@ def check_origin(request: Request) -> None:
     """Raise `RequestError` if a web page of another origin sends the request.
 
     The name in the header `Host` must be a name of the loopback interface. With DNS rebinding, a web page can
-    change the address of its host name to 127.0.0.1, but the header `Host` then contains this name.
+    change the address of its host name to 127.0.0.1, but the header `Host` then contains the host name of the
+    page.
     """
     host = request.headers.get("host", "")
     if not _is_loopback(host):
@@ -171,7 +172,10 @@ def _is_loopback(host: str) -> bool:
 
 
 def _opens_page(request: Request) -> bool:
-    """Return whether the browser opens a page of this server; another page cannot read the response."""
+    """Return whether the browser sends the request to open a page of this server, for example from a link.
+
+    The page with the link cannot read the response.
+    """
     return (
         request.method == "GET"
         and request.headers.get("sec-fetch-mode") == "navigate"

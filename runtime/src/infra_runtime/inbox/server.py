@@ -103,7 +103,7 @@ class Connections:
         return response.encode() if response else None
 
     async def _unless_closed(self, reader: asyncio.StreamReader, request: Request) -> Response | None:
-        """Return the response to a request; None if the client closes the connection while it waits."""
+        """Return the response to a request; None if the client closes the connection before the response."""
         answering = asyncio.create_task(self._api.answer(request))
         closing = asyncio.create_task(reader.read(1))
         try:

@@ -2,7 +2,7 @@
 
 The index contains the envelope and the most important headers of each message. The first line of a file is
 this summary as JSON; the bytes of the message follow. The folder contains at most `max_messages` messages
-with `max_bytes` bytes; older messages are dropped and counted.
+with `max_bytes` bytes in total; the oldest messages above these limits are dropped and counted.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ class Store:
         self.dropped += self.delete(excess)
 
     def _write(self, summary: Summary, raw: bytes) -> None:
-        """Write a message to a temporary file, and then rename the file, so that no file is incomplete."""
+        """Write a message to a file `ID.new`, and rename this file when it is complete."""
         path = self._path(summary.id)
         new_path = path.with_suffix(".new")
         try:

@@ -1,4 +1,4 @@
-"""Conditions for the fields of log messages: a field must have a value, or must not have the value."""
+"""Conditions for the fields of log messages: a field must have, or must not have, a given value."""
 
 from __future__ import annotations
 

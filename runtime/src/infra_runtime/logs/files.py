@@ -135,7 +135,7 @@ class LogFile:
             end = start
 
     def _line_start(self, offset: int, end: int) -> int:
-        """Return the offset of the first line that begins in `offset`..`end`, or of an earlier line."""
+        """Return the start of a line in `offset`..`end`; of an earlier line if no line begins there."""
         first = self.start
         while offset > first:
             block = os.pread(self._file.fileno(), min(BLOCK, end - 1 - offset), offset)

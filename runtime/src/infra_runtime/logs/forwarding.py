@@ -115,7 +115,7 @@ class Session:
                 raise NotStoredError(f"the server did not confirm a line within {CONFIRMATION:g} s")
 
     async def _confirm(self, message: Msg) -> None:
-        """Handle the reply of the server to the oldest line without a reply: it is stored or refused."""
+        """Handle the server's reply to the oldest line without a reply: the line is stored or refused."""
         if b'"error"' in message.data or not message.data:
             self._refusal = message.data.decode(errors="replace") or "no stream receives the lines"
         self._stored += 1

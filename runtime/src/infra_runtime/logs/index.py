@@ -48,7 +48,7 @@ class Index:
         return self._sizes[-1] if self._sizes else 0
 
     def time(self, end: int, default: float) -> float:
-        """Return the time of the line that ends at the offset `end`; `default` if the index ends before."""
+        """Return the time of the line that ends at the offset `end`; `default` if the index ends earlier."""
         entry = bisect.bisect_left(self._sizes, end)
         return self._times[entry] if entry < len(self._times) else default
 

@@ -244,7 +244,7 @@ def _structured(fields: dict[str, Any], line_format: _Format) -> Record:
 
 
 def _taken(fields: dict[str, Any], keys: tuple[str, ...]) -> Any:
-    """Remove the first existing key of `keys` from `fields`, and return its value; None without one."""
+    """Remove the first of `keys` that `fields` contains, and return its value; None if it contains none."""
     return next((fields.pop(key) for key in keys if key in fields), None)
 
 

@@ -25,7 +25,7 @@ class Pattern(Protocol):
     """A compiled regular expression: a pattern of the module `re`, or a `LinearPattern`."""
 
     def search(self, string: str, /) -> object | None:
-        """Return None if no part of the string matches, and otherwise another object."""
+        """Return None if no part of the string matches, and otherwise an object that is not None."""
 
 
 class Entry(NamedTuple):

@@ -152,7 +152,10 @@ class Reader:
         return heapq.merge(*streams, key=lambda line: line.time)
 
     def following(self, services: Iterable[str]) -> Iterator[Line]:
-        """Yield the later lines of `services` without an end; if `services` is empty, of all services."""
+        """Yield the lines that are added after this object was created; the iterator does not end.
+
+        If `services` is empty, the lines of all services are yielded.
+        """
         selected_services = set(services)
         consumer = self._subscribe(
             f"{PREFIX}.*",

@@ -53,7 +53,7 @@ class Tail:
         self._file, self._offset = line.file, line.end
 
     def _changed(self, log: LogFile) -> Iterator[Line]:
-        """If the file has new content, continue at its beginning, and yield a line that describes the gap."""
+        """If the log was replaced or truncated, continue at its start, and yield a line that states this."""
         is_shorter = log.size < self._offset
         if not self._file:
             self._file = log.identity

@@ -20,7 +20,7 @@ class Admission:
     def __init__(
         self, limits: Limits, stored: Callable[[bytes], int], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Create counters; `stored` returns the number of stored spans of a trace, `clock` seconds."""
+        """Create counters; `stored` returns the number of stored spans of a trace, `clock` the seconds."""
         self._limits, self._stored, self._clock = limits, stored, clock
         #: trace → number of its spans, and hash of a stream → time of its last point; the newest entries are
         #: last

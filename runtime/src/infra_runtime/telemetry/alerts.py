@@ -1,7 +1,7 @@
-"""The alerts that an Alertmanager sends to the telemetry service: their table, and requests and rows as JSON.
+"""The alerts that an Alertmanager sends to the telemetry service: read requests, and return rows as JSON.
 
 Source: Alertmanager documentation, "Configuration", `webhook_config`. The fingerprint of an alert is the same
-in all requests; its start changes when it fires again.
+in all requests; the start of an alert changes when the alert fires again.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def error(reason: str, *, is_json: bool) -> bytes:
 
 
 def status(reason: str, *, code: int = 0, retry_after: int = 0) -> bytes:
-    """Return an encoded `google.rpc.Status`; if `retry_after` (seconds) is set, it contains a `RetryInfo`.
+    """Return an encoded `google.rpc.Status`, with a `RetryInfo` if `retry_after` (in seconds) is not 0.
 
     Source: google/rpc/status.proto, google/rpc/error_details.proto; protobuf documentation, "Encoding".
     """

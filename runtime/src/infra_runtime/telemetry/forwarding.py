@@ -49,7 +49,7 @@ class Forwarder:
         self._arrived.set()
 
     def state(self) -> dict[str, Any]:
-        """Return the numbers of spans and the last problem as JSON data."""
+        """Return the last problem and the numbers of sent, refused, dropped and queued spans as JSON data."""
         return {
             "url": self.url,
             "sent": self.sent,

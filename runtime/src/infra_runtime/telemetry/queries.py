@@ -154,7 +154,7 @@ def rows(store: Store, table: str, parameters: Mapping[str, str]) -> dict[str, A
 
 
 def stored_alerts(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the alerts that match the parameters and have changed last, in the order of their changes.
+    """Return the alerts that match the parameters; the alert that has changed most recently is last.
 
     The object has the keys `items`, `last` (pass it as `after` to get only newer changes) and `more`.
     """
@@ -205,7 +205,7 @@ def traces(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
 def trace(store: Store, name: str, run: str = "") -> dict[str, Any]:
     """Return the spans and the log records of a trace, in the order of their times.
 
-    `full` is whether the trace has as many spans as the limit allows, so that further spans were rejected.
+    `full` is whether the trace has as many spans as the limit allows, so that further spans are rejected.
     """
     parameters = {"trace": name, "limit": str(LARGEST_LIMIT), "run": run}
     spans = rows(store, "span", parameters)["items"]

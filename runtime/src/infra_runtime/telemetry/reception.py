@@ -56,10 +56,10 @@ class Reception:
     async def receive(
         self, signal: Signal, parts: AsyncIterator[bytes], *, encoding: str, is_json: bool = False
     ) -> Records:
-        """Store the records in the body of a request; return the records and the number of rejected records.
+        """Store the records in a request body; return them, with the number of rejected records.
 
         `encoding` is `gzip` or `identity`. The function returns when the records are committed. If the
-        process is killed before, the client gets no response and sends the records again. Raises
+        process is killed before the commit, the client gets no response and sends the records again. Raises
         `RefusedError`.
         """
         body = bytearray()
@@ -88,7 +88,10 @@ class Reception:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
 
     async def _bounded(self, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield the parts of a body up to the size limit; a compressed body can be long without content."""
+        """Yield the parts of a body, compressed or not. Raises `RefusedError` above the size limit.
+
+        A compressed body can exceed the limit although its decompressed content does not.
+        """
         size = 0
         async for part in parts:
             size += len(part)
@@ -123,7 +126,7 @@ class Reception:
         return records
 
     def answer(self) -> None:
-        """Answer the requests whose records are stored, or all requests after a failed transaction."""
+        """Answer the requests whose records are stored; after a failed transaction, refuse all requests."""
         while self._waiting and self._waiting[0][0] <= self._store.settled:
             _, result = self._waiting.popleft()
             if not result.done():  # the client has closed the connection

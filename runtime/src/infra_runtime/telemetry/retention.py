@@ -27,7 +27,7 @@ class _Series(NamedTuple):
 
 
 class Retention:
-    """Deletes old rows; counts the stored rows, and stores the position of the thinning in the points."""
+    """Deletes old rows; stores the numbers of rows, and the metric point at which the thinning continues."""
 
     def __init__(self, connection: sqlite3.Connection, limits: Limits) -> None:
         self._connection, self._limits = connection, limits
@@ -60,7 +60,7 @@ class Retention:
             self._thin(now)
 
     def _delete_oldest(self) -> None:
-        """Delete slices of the oldest rows of tables above their limit, and of all tables of a large file."""
+        """Delete the oldest rows of each table above its limit; if the file is too large, of every table."""
         pages, unused, size = (
             self._connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("page_count", "freelist_count", "page_size")

@@ -124,10 +124,10 @@ class Store:
         return sorted(self.folder.glob(f"*{_SUFFIX}"))
 
     def add(self, records: Records, size: int, arrival: int) -> Records:
-        """Put records into the queue, and return them; records above the limits are rejected.
+        """Put the records within the limits into the queue, and return them; other records are rejected.
 
-        `size` is the number of bytes of their request. The records are stored when `settled` has reached the
-        value that `added` has after this call, and `problem` is empty.
+        `size` is the number of bytes of their request. When `settled` has reached the value that `added` has
+        after this call, the records are stored if `problem` is empty, and otherwise discarded.
 
         Raises `QueueFullError` if the queue is full, or if the last transaction has failed.
         """
@@ -193,7 +193,7 @@ class Store:
         return True
 
     def take_errors(self) -> list[ErrorGroup]:
-        """Return the groups of the errors that were written since the last call, with their numbers."""
+        """Return the groups of the errors that were written since the last call of this method."""
         groups, self._errors = self._errors, []
         return groups
 

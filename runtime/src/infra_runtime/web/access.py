@@ -1,6 +1,6 @@
 """Access control: actors, roles, permissions, and the middleware that authenticates requests.
 
-An application calls `require("orders:write")` where it needs a permission.
+An application calls `require("orders:write")` before an action for which the actor needs this permission.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def current_actor() -> Actor | None:
 
 
 def require(permission: str) -> Actor:
-    """Return the actor of the request if it has a permission.
+    """Return the actor of the current request if the actor has the permission.
 
     Raises `ProblemError`: with the status 401 if the request has no actor, and with 403 if the actor does not
     have the permission.
@@ -74,8 +74,8 @@ class Authentication:
     """Sets the actor of a request from the token in `Authorization: Bearer …`.
 
     A request without this header has no actor. If the token is invalid, the response has the status 401, even
-    for a path that needs no actor. `verify` returns the actor of a valid token with its permissions, and
-    raises `ProblemError` for any other token.
+    for a path that needs no actor. `verify` returns the actor of a valid token, with the permissions of the
+    actor, and raises `ProblemError` for any other token.
     """
 
     def __init__(self, app: Application, *, verify: Callable[[str], Awaitable[Actor]]) -> None:

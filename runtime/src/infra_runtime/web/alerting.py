@@ -37,7 +37,7 @@ async def log_alert(alert: Alert) -> None:
 
 
 class Alerting:
-    """Reports requests that end with an exception, a status from 500, or a cancellation.
+    """Reports requests that end with an exception, a cancellation, or a status of 500 or above.
 
     `notify` runs in a task beside the request, so that a slow receiver of alerts does not delay a response.
     """

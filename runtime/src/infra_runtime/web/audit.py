@@ -66,7 +66,7 @@ class AuditLog:
 
     @classmethod
     def from_settings(cls, settings: WebSettings) -> Self:
-        """Return the audit log in the settings; raise `ConfigurationError` if they contain no file."""
+        """Return the audit log that the settings name; raise `ConfigurationError` if they name no file."""
         if settings.audit_file is None:
             hint = "The page docs/reference/web.md describes the settings."
             raise ConfigurationError(
@@ -143,9 +143,9 @@ class AuditLog:
 def verify(path: Path, *, key: str = "", head: str = "") -> Head:
     """Return the head of an unchanged audit log; raise `AuditError` with the first wrong line otherwise.
 
-    `head` is the hash of an entry, which was stored in another place; the log must contain this entry. Only
-    this check detects changes by a program that has the key, or that replaces the log and the file
-    `NAME.head` by earlier copies.
+    `head` is the hash of an entry; the user has stored this hash in another place. The log must contain this
+    entry. Only this comparison detects that a program with the key has changed the log, or that a program has
+    replaced the log and the file `NAME.head` by earlier copies.
     """
     last_head, is_found = Head(entries=0, hash=ORIGIN), not head
     with path.open("rb") as file:
@@ -201,7 +201,7 @@ def read_head(path: Path, key: bytes) -> Head | None:
 
 
 def _seal(head: Head, key: bytes) -> str:
-    """Return the hash of a head; without the key, a program cannot shorten the log and create this hash."""
+    """Return the hash of a head; a program without the key cannot create this hash for a shortened log."""
     return digest({"entries": head.entries, "hash": head.hash}, key)
 
 

@@ -28,9 +28,10 @@ _TRACEPARENT = re.compile(
 
 
 def accepted_identifier(text: str) -> str:
-    """Return an id that a client has sent; empty if it is too long or contains other characters.
+    """Return an id that a client has sent; empty if the id is not valid.
 
-    The ids are written to logs and to headers, so line breaks and control characters must not occur.
+    An id has at most 128 letters, digits, dots, hyphens and underscores, and begins with a letter or a digit.
+    Ids are written to logs and to headers, so line breaks and control characters must not occur.
     """
     return text if _IDENTIFIER.fullmatch(text) else ""
 
@@ -67,8 +68,8 @@ def outgoing_headers() -> dict[str, str]:
 def continued(headers: Mapping[str, str]) -> Iterator[None]:
     """Run a block, such as a job or a gRPC call, with the correlation id and the trace of a message.
 
-    `headers` are the headers of the message, which `outgoing_headers` has returned; upper and lower case are
-    equal. If they contain no valid correlation id, a new one is generated.
+    `headers` are the headers of the message, as `outgoing_headers` returns them; the names can be in upper or
+    lower case. If the headers contain no valid correlation id, a new one is generated.
     """
     lower_headers = {name.lower(): value for name, value in headers.items()}
     correlation = accepted_identifier(lower_headers.get("x-correlation-id", "")) or new_identifier()

@@ -26,11 +26,11 @@ PATHS = frozenset({"/health", "/ready", "/metrics", "/debug/profile", "/debug/me
 
 
 class Endpoints:
-    """Answers requests for the paths for operation; requests for other paths are passed to the application.
+    """Answers `/health`, `/ready`, `/metrics` and `/debug/…`; passes other requests to the application.
 
     If a token is set, requests for `/metrics` and `/debug/…` need it in the header `Authorization: Bearer …`.
-    In production, the paths of profiles do not exist, and the level of the log can be changed only if a token
-    is set.
+    If `production` is true, the paths of profiles do not exist, and the path of the log level exists only if
+    a token is set.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Endpoints:
             await self._protected(path, scope, send)
 
     def _answers(self, path: str) -> bool:
-        """Return whether this middleware answers the path; for other paths, the application returns 404."""
+        """Return whether this middleware answers the path; if not, the application answers the request."""
         if path in {"/debug/profile", "/debug/memory"}:
             return not self._production
         if path == "/debug/log-level":

@@ -88,7 +88,7 @@ _NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
 def _wrapped(behaviour: _Behaviour, call: Callable[[Any], Any], *, is_stream: bool) -> _Behaviour:
-    """Return a function of the same kind (a coroutine, a generator, …) that measures the call."""
+    """Return a function that measures the call, of the kind of `behaviour` (a coroutine, a generator, …)."""
     if inspect.isasyncgenfunction(behaviour):
 
         async def produce(request: Any, context: Any) -> AsyncIterator[Any]:

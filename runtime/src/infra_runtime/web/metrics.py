@@ -36,7 +36,7 @@ BYTES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
 
 @dataclass
 class GrpcCall:
-    """A measured gRPC call; its function sets `code` to the status code of the answer."""
+    """A measured gRPC call; the `with` block of `Metrics.grpc` sets `code` to the call's status code."""
 
     code: str = "OK"
 
@@ -176,7 +176,7 @@ class Metrics:
 
 
 class Measurement:
-    """The middleware that counts and measures requests; it calls all other middleware."""
+    """The middleware that counts and measures requests; it contains all other middleware except `Cors`."""
 
     def __init__(self, app: Application, *, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics

@@ -120,10 +120,10 @@ class MetaInject:
 
 
 class ErrorHandler:
-    """Answers exceptions of `statuses` with a problem document; `Recovery` handles other exceptions.
+    """Answers an exception with a problem document if `statuses` has its class; otherwise, `Recovery` does.
 
     Starlette answers an unexpected exception with 500, and then raises the exception again. Therefore, a
-    short response with the status 500 is not sent before the application ends.
+    response with the status 500 is sent only after the application has ended, if its body is one message.
     """
 
     def __init__(self, app: Application, *, statuses: Mapping[type[Exception], int] | None = None) -> None:
@@ -131,7 +131,7 @@ class ErrorHandler:
         self.statuses = {**DEFAULT_STATUSES, **(statuses or {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application; answer an exception in the table with its problem document."""
+        """Run the application; if it raises an exception of `statuses`, send the problem document."""
         if scope["type"] not in REQUESTS:
             await self.app(scope, receive, send)
             return

@@ -45,7 +45,7 @@ def title(status: int) -> str:
 
 
 def problem_of(error: Exception, statuses: Mapping[type[Exception], int]) -> ProblemError | None:
-    """Return the problem for an exception; None if the table has no entry for its class."""
+    """Return the problem for an exception; None if the table contains neither its class nor a base class."""
     if isinstance(error, ProblemError):
         return error
     for kind in type(error).__mro__:

@@ -69,8 +69,8 @@ class Sessions:
     """Loads the session of a request, and stores it if it has data; `session()` returns it.
 
     The cookie has the attributes `HttpOnly` and `SameSite=Lax`. If `secure` is true, it also has the
-    attribute `Secure`, and its name begins with `__Host-`. The storage contains a hash of the id, so that its
-    content does not give access to sessions.
+    attribute `Secure`, and its name begins with `__Host-`. The storage contains a hash of the id, so that the
+    content of the storage does not give access to sessions.
     """
 
     def __init__(

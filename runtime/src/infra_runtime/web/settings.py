@@ -89,7 +89,7 @@ class WebSettings(BaseSettings):
 
     @property
     def production_like(self) -> bool:
-        """Whether the environment is staging or production: JSON logs, no profiles, no reasons."""
+        """Whether this is staging or production: JSON logs, no profiles, no reasons in `/ready`."""
         return self.environment in {"staging", "production"}
 
     @model_validator(mode="after")

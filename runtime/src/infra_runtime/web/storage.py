@@ -34,7 +34,10 @@ class Storage(Protocol):
 
 
 class MemoryStorage:
-    """Stores at most `max_keys` values in this process; expired and then the oldest ones are removed."""
+    """Stores at most `max_keys` values in this process.
+
+    If a value with a new key does not fit, expired values are removed, and then the oldest if necessary.
+    """
 
     def __init__(self, *, max_keys: int = 100_000, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_keys, self._clock = max_keys, clock
@@ -64,7 +67,7 @@ class MemoryStorage:
             self._values.pop(key, None)
 
     async def hit(self, key: str, limit: int, period: float) -> Hit:
-        """Count a request, and return whether `limit` requests in `period` seconds allow it."""
+        """Count a request if a limit of `limit` requests per `period` seconds allows it; return a `Hit`."""
         with self._lock:
             now = self._clock()
             stored = self._get(key)
@@ -152,6 +155,6 @@ class ValkeyStorage:
         await self._client.delete(self._prefix + key)
 
     async def hit(self, key: str, limit: int, period: float) -> Hit:
-        """Count a request, and return whether `limit` requests in `period` seconds allow it."""
+        """Count a request if a limit of `limit` requests per `period` seconds allows it; return a `Hit`."""
         allowed, remaining, excess = await self._client.eval(_HIT, 1, self._prefix + key, limit, period)
         return Hit(allowed=bool(allowed), remaining=int(remaining), retry_after=float(excess))

@@ -77,9 +77,10 @@ class Keys:
     def from_secret(
         cls, secret: str, algorithms: Sequence[str] = ("HS256",), *, former: Sequence[str] = ()
     ) -> Self:
-        """Return keys from a secret, for HS256, HS384 and HS512 (at least 32, 48 and 64 bytes).
+        """Return keys from a secret, for the given `algorithms`.
 
-        `former` contains earlier secrets, which only verify tokens.
+        The secret must have at least 32 bytes for HS256, 48 bytes for HS384 and 64 bytes for HS512. `former`
+        contains earlier secrets, which only verify tokens.
         """
         _key_class(algorithms, {OctKey})
         shortest = max(SHORTEST_SECRETS[algorithm] for algorithm in algorithms)
@@ -144,7 +145,7 @@ class Keys:
         """Return the key that verifies a token with this header.
 
         Raises `ValueError` if no key matches, or if the token is of another type. Source: RFC 8725, section
-        3.11
+        3.11.
         """
         if str(header.get("typ", "JWT")).upper() not in {"JWT", "APPLICATION/JWT"}:
             raise ValueError("the header `typ` of the token must be JWT")

@@ -20,7 +20,7 @@ else:
 
 
 class Tracing:
-    """Records a span for each request, which belongs to the trace in the header `traceparent`.
+    """Records a span for each request; the span belongs to the trace in the header `traceparent`.
 
     Without OpenTelemetry, the header is kept in the context variable `traceparent`, so that requests to other
     services continue the trace. An invalid header is ignored.
