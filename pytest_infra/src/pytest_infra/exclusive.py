@@ -85,7 +85,7 @@ class Exclusive:
         return self._folder
 
     def _used(self, item: pytest.Item) -> frozenset[str]:
-        """Return the services that `item` uses, also indirectly, and that have an exclusive test."""
+        """Return the services that `item` uses directly or indirectly, and that have an exclusive test."""
         names = set(getattr(item, "fixturenames", ()))
         services = {self._fixtures[name] for name in names & self._fixtures.keys()}
         uses_any = not names.isdisjoint(ANY_SERVICE)

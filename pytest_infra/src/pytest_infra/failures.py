@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Failures:
-    """The requests for services and isolation units that have failed in this process.
+    """The failed requests of this process for services and isolation units.
 
     A service that did not start is not started again for later tests.
     """

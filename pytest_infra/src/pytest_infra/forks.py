@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def on_fork(config: pytest.Config, reset: Callable[[pytest.Config], object]) -> None:
-    """Call `reset` with pytest's configuration in each child process that is forked from now on."""
+    """Call `reset` with pytest's configuration in each child process that is forked after this call."""
     reference = weakref.ref(config)
 
     def in_child() -> None:
@@ -34,7 +34,7 @@ def on_fork(config: pytest.Config, reset: Callable[[pytest.Config], object]) -> 
 def keep(value: object) -> None:
     """Keep an object of the parent until this forked child exits.
 
-    Without this, the object's finaliser would close a connection of the parent process.
+    If the child freed the object, the object's finaliser would close a connection of the parent process.
     """
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
 

@@ -55,7 +55,7 @@ class Instance(NamedTuple):
 
 
 class Instances:
-    """The services of the run: every kind of pytest-infra, and the services in options and stack file."""
+    """The services of the run: one for each kind of pytest-infra, and those in options and stack file."""
 
     KEY: ClassVar[pytest.StashKey[Instances]] = pytest.StashKey()
 

@@ -67,7 +67,7 @@ class FixtureContext:
         return label_of(self.request.node)
 
     def library(self, *names: str) -> Any:
-        """Import and return the first of these modules that is installed; without one, the test fails."""
+        """Import and return the first of these modules that is installed; if none is, fail the test."""
         for name in names:
             try:
                 return importlib.import_module(name)

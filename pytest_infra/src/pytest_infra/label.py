@@ -1,4 +1,4 @@
-"""The label of a test, which clients send as their name or in HTTP headers: services can log the test.
+"""The label of a test, which clients send as their name or in HTTP headers, so that services can log it.
 
 Source: W3C Recommendation "Trace Context"; W3C "Propagation format for distributed context: Baggage";
 OpenTelemetry semantic conventions, "Test".

@@ -28,9 +28,9 @@ def launcher(config: pytest.Config, paths: Paths) -> Launch:
     """Return a function that starts the supervisor of a data directory.
 
     The caller of the returned function must hold the lock of the data directory. pytest-xprocess writes the
-    process id to a file, and later sends signals to the process with this id, even if it is a foreign
-    process. Therefore the file is in the data directory, where `--xkill` does not find it, and it is removed
-    before and after the start. Clients find a supervisor only by its socket.
+    process id to a file, and later sends signals to the process with this id, even if a foreign process has
+    got the same id meanwhile. Therefore the file is in the data directory, where `--xkill` does not find it,
+    and it is removed before and after the start. Clients find a supervisor only by its socket.
     """
 
     def launch(argv: list[str], stdin: int) -> subprocess.Popen[bytes]:

@@ -33,7 +33,7 @@ _LAST_LINES = 20
 
 
 class LogLine(NamedTuple):
-    """A line of a service's log. A field is empty or None if the line does not contain its value."""
+    """A line of a service's log. A field is empty or None if the line has no value for the field."""
 
     service: str
     #: the whole line

@@ -41,10 +41,10 @@ class OpenapiSnapshot:
         """Fail the test if a change since the snapshot is breaking; otherwise return the report.
 
         `app` is a FastAPI, Litestar, Starlette or Django Ninja app, a document as a mapping, or a source that
-        `infra dev api-check` accepts. `snapshot` is a path, relative to the folder of the stack file, or
-        without a stack file to pytest's root directory. Without `snapshot`, the path is in the stack file:
-        `api` selects one of its APIs, and is not needed if the file has only one API. If the stack file has
-        no API, the path is `openapi.json`. `fail_on` is `breaking`, `warning` or `none`.
+        `infra dev api-check` accepts. `snapshot` is a path, relative to the folder of the stack file; if
+        the project has no stack file, relative to pytest's root directory. Without `snapshot`, the path is in
+        the stack file: `api` selects one of the APIs in the file, and is not needed if there is only one. If
+        the stack file has no API, the path is `openapi.json`. `fail_on` is `breaking`, `warning` or `none`.
         """
         from infra_openapi.errors import OpenApiError
         from infra_runtime.errors import InfraError

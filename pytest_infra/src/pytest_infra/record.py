@@ -61,7 +61,11 @@ class _Test:
 
     @property
     def outcome(self) -> str:
-        """Return the outcome of the whole test: `failed`, `error`, `passed` or another outcome of a phase."""
+        """Return the outcome of the whole test.
+
+        The result is `failed` if the call failed, and `error` if another phase failed. Otherwise, it is the
+        first outcome of a phase that is not `passed`; `passed` if all phases passed.
+        """
         if self.outcomes.get("call") == "failed":
             return "failed"
         if "failed" in self.outcomes.values():
@@ -215,7 +219,10 @@ class Record:
 
 
 def _outcome_of(report: pytest.TestReport) -> str:
-    """Return the outcome of a phase. Source: pytest's plugin `skipping` sets `wasxfail`."""
+    """Return the outcome of a phase; `xfailed` or `xpassed` if the test was expected to fail.
+
+    Source: pytest's plugin `skipping` sets `wasxfail`.
+    """
     if hasattr(report, "wasxfail"):
         return "xfailed" if report.skipped else "xpassed"
     return str(report.outcome)

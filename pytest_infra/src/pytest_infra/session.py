@@ -305,7 +305,7 @@ class Session:
             on_open(data)
 
     def _plan(self) -> stack_sharing.Plan:
-        """Return the plan of the whole stack, with its variables and the interpreter, for all tests."""
+        """Return the plan of the whole stack; its key also depends on the variables and on `sys.prefix`."""
         try:
             resolved = self._resolve(self._options.services, self._options.profile, executables=False)
             services = {spec.name: spec.digest() for spec in resolved.plan.services}

@@ -72,7 +72,8 @@ class TraceStore(Protocol):
     def flush(self, seconds: float) -> str:
         """Wait until the service has accepted all spans, but not longer than `seconds`.
 
-        The result is the number of spans that were not accepted, and the reason; empty if all were accepted.
+        The result is a text with the number of spans that were not accepted, and the reason; the text is
+        empty if all spans were accepted.
         """
 
     @abstractmethod

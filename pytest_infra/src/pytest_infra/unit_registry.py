@@ -115,7 +115,7 @@ class UnitRegistry:
             self._owner.abandon()
 
     def _check_reach(self, instance: Instance, variant: str) -> None:
-        """Fail the running test if the stack runs in a cluster and the variant needs the server's machine."""
+        """Fail the running test if the stack runs in a cluster and the variant needs a local server."""
         if self._session.in_cluster and (need := instance.kit.local_needs.get(variant)):
             service = instance.service
             error = ConfigurationError(

@@ -68,7 +68,7 @@ def variants(config: pytest.Config) -> dict[str, str]:
 
 
 def marked_variant(request: pytest.FixtureRequest, service: str) -> str:
-    """Return the variant in a test's marker `infra_isolation`; empty if the marker has none."""
+    """Return the variant for a service in a test's markers `infra_isolation`; empty if they have none."""
     for mark in request.node.iter_markers("infra_isolation"):
         for name, variant in mark.kwargs.items():
             if name in {service, service.replace("-", "_")}:

@@ -61,7 +61,7 @@ T = TypeVar("T")
 
 
 class CommandConnection(Generic[C]):
-    """A connection to a server that this process keeps open and uses for all its isolation units.
+    """A server connection that this process keeps open and uses for all its isolation units.
 
     The connection stays open because opening a connection takes longer than running a command.
     """

@@ -84,7 +84,7 @@ class Copier:
         self.endpoints.pop(name, None)
 
     def stop(self, name: str) -> None:
-        """Stop a copy; its folder remains until it is removed."""
+        """Stop a copy; its folder remains until `remove` is called."""
         self._open().stop(name)
 
     def restart(self, name: str) -> None:

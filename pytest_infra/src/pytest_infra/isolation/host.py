@@ -29,4 +29,4 @@ class Host(Unit):
 
     @abstractmethod
     def respond(self, path: str = "/*", *, body: str = "", status: int = 200) -> None:
-        """Add a route that answers requests with a matching path with this `body` and `status`."""
+        """Add a route: if the path of a request matches, the response has this `body` and `status`."""

@@ -91,7 +91,7 @@ class RoutedHost(Host):
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a file atomically: a proxy that reads the file meanwhile gets the whole old or new text."""
+    """Write a file atomically: a proxy that reads it meanwhile gets the complete old or complete new text."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     temporary_path = path.with_suffix(".new")
     temporary_path.write_text(text, encoding="utf-8")

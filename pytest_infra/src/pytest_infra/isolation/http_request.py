@@ -1,7 +1,7 @@
 """HTTP requests that service kits send to create, remove and dump units.
 
-The requests ignore environment variables such as `HTTP_PROXY`, because these proxies cannot reach services on
-this machine.
+The requests ignore environment variables such as `HTTP_PROXY`, because the proxy in such a variable cannot
+reach services on this machine.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Migrations: functions that fill an empty unit, such as a database.
 
-The filled unit is the template, from which other units are cloned. Each migration has a key. If the template
-depends on source code or on a file, a change of this code or file changes the key.
+If a server can clone units, the filled unit is a template, from which the units of tests are cloned. Each
+migration has a key. If the result of a migration depends on source code or on a file, a change of this code
+or file changes the key.
 """
 
 from __future__ import annotations

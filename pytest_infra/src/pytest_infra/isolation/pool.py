@@ -127,7 +127,7 @@ class Pool:
     def close(self, *, remove: bool = True) -> list[str]:
         """Remove all units, end the thread, and return the names of the units that could not be removed.
 
-        If `remove` is false, no unit is removed, because the server is stopped and its data are deleted.
+        If `remove` is false, no unit is removed: the server stops now, and its data are deleted.
         """
         with self._change:
             self._closing = True

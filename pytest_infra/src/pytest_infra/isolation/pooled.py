@@ -28,7 +28,7 @@ class PooledUnits:
         """`unit` returns the unit for a name and a label; `keep` marks the unit with this name as kept.
 
         `leftover` are the names of units whose processes have exited; these units are removed. `stops`
-        returns whether the server will stop after this process has exited, and its data will be deleted.
+        returns whether, after this process has exited, the server will stop and its data will be deleted.
         """
         self._server, self._pool = server, pool
         self._unit, self._keep, self._stops = unit, keep, stops

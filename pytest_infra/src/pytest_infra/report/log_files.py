@@ -61,7 +61,7 @@ class LogFiles:
         self._marks = _sizes(self._data)
 
     def path(self, service: str) -> Path | None:
-        """Return the log of a service; None if it does not exist."""
+        """Return the path of a service's log; None if the log does not exist."""
         return next((path for path in reversed(self._paths()) if path.stem == service), None)
 
     def services(self) -> list[str]:

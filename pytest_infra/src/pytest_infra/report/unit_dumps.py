@@ -103,7 +103,7 @@ class UnitDumps:
         return [*kept_messages, *password_message, *unkept_messages]
 
     def _urls(self, unit: Unit) -> str:
-        """Return the unit's URL, and also the URL of its socket if that URL contains no password."""
+        """Return the unit's URL, and also the URL of its socket if the socket's URL contains no password."""
         urls = [urlsplit(unit[key]) for key in ("url", "socket_url") if key in unit]
         visible_urls = [url for number, url in enumerate(urls) if number == 0 or url.password is None]
         texts = [urlunsplit(url).replace(f":{url.password}@", f":{MASK}@", 1) for url in visible_urls]

@@ -83,7 +83,7 @@ def text(trace: Trace, width: int) -> str:
 
 
 def has_services(spans: Iterable[Span]) -> bool:
-    """Return whether a span is from a service, and not from the plugin."""
+    """Return whether at least one of the spans is from a service, and not from the plugin."""
     return any(span.service != PLUGIN for span in spans)
 
 
@@ -147,7 +147,7 @@ def _mark(span: Span) -> str:
 
 
 def _aligned(cells: Sequence[str], width: int) -> list[str]:
-    """Return the cells of a column, padded to the length of the longest cell; cells above `width` are cut."""
+    """Return the cells of a column, all with the length of the longest cell, but at most `width`."""
     width = min(max(map(len, cells)), width)
     return [cell.ljust(width) if len(cell) <= width else f"{cell[: width - 1]}…" for cell in cells]
 

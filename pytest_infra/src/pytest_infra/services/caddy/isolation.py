@@ -43,7 +43,7 @@ class CaddyHost(RoutedHost):
         return [_request(self._socket, "GET", f"/id/{name}") for name in self._names]
 
     def update(self) -> None:
-        """Add the new routes at the end of `added_routes` to Caddy, and remove routes that are not in it.
+        """Add routes to Caddy or remove routes from it, so that its routes for this host are `added_routes`.
 
         When the method returns, Caddy answers each new connection according to these routes.
         """

@@ -22,7 +22,7 @@ class EtcdClient:
         self.prefix = unit.get("prefix", "")
 
     def put(self, key: str, value: str, *, lease: int = 0) -> None:
-        """Set the value of a key; the key is removed when its lease ends."""
+        """Set the value of a key; if `lease` is not 0, etcd removes the key when this lease ends."""
         protocol.put(self._unit, self._key(key), value.encode(), lease)
 
     def get(self, key: str) -> str | None:

@@ -32,7 +32,7 @@ def call(server: Endpoint, path: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def put(server: Endpoint, key: bytes, value: bytes, lease: int = 0) -> None:
-    """Set the value of a key; the key is removed when its lease ends."""
+    """Set the value of a key; if `lease` is not 0, etcd removes the key when this lease ends."""
     body = {"key": encoded(key), "value": encoded(value), **({"lease": lease} if lease else {})}
     call(server, "kv/put", body)
 

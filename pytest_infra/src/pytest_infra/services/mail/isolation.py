@@ -17,8 +17,8 @@ from pytest_infra.services.mail.protocol import clear, run
 class MailDomain(ClearedUnit):
     """An isolation unit of the mail server: the messages to a domain, and the messages sent with its login.
 
-    `url` contains the login of the unit. A message that is sent with this login belongs to the unit, whatever
-    its address is.
+    `url` contains the login of the unit. A message that is sent with this login belongs to the unit, even
+    if the message is sent to another domain.
     """
 
     def __init__(self, server: Endpoint, name: str, label: str) -> None:

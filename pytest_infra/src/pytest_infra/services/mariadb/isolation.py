@@ -76,7 +76,7 @@ class DatabaseFactory:
         self.passwords: dict[str, str] = {}
 
     def make(self) -> str:
-        """Create a database and its user, run the migrations as this user, and return the name of both."""
+        """Create a database and a user of the same name; run the migrations as this user; return the name."""
         name, password = PREFIX + self._owner.name(), secrets.token_hex(16)
         pattern = name.replace("_", r"\_")  # in a GRANT, the name of a database is a pattern
         try:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class MongoDatabase(ClearedUnit):
     """An isolation unit of MongoDB: a database, whose name is in `url` and in `database`.
 
-    `indexes` contains the commands that create the indexes of the stack file.
+    `indexes` contains the commands that create the indexes that the stack file declares.
     """
 
     def __init__(

@@ -46,7 +46,7 @@ class Topics(Unit):
         self.clear()
 
     def renew(self) -> None:
-        """Create the user of the unit, and store all messages that are published from now on.
+        """Create the user of the unit, and begin to store the messages that are published to its topics.
 
         After a restart of the broker, the user can exist already; this is not an error.
         """

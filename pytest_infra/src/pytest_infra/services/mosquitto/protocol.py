@@ -59,7 +59,7 @@ class MqttConnection(LineConnection):
             raise CommandError(f"{self._name}: the broker refuses the login with code {code}")
 
     def subscribe(self, prefix: str) -> None:
-        """Store the messages of the topics with a prefix from now on."""
+        """Begin to store the messages of the topics that begin with a prefix."""
         self._subscribe(f"{prefix}#")
 
     def unsubscribe(self, prefix: str) -> None:
@@ -87,7 +87,7 @@ class MqttConnection(LineConnection):
     def control(self, *commands: Mapping[str, object], ignored: str = "\0") -> None:
         """Send commands to the plugin for users and roles.
 
-        Raises `CommandError` if the plugin rejects a command, unless its error contains `ignored`.
+        Raises `CommandError` if the plugin rejects a command, unless the error contains the text `ignored`.
         """
         if not self._subscribed:
             self._subscribe(f"{CONTROL}/response")

@@ -74,7 +74,7 @@ class Accounts:
         self._slots.release(int(unit.id.removeprefix(name_of(""))), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
-        """Close the connection to the system account, which this process uses to clean accounts."""
+        """Close the connection with which this process cleans accounts; return an empty list."""
         self._connection.close()
         return []
 

@@ -13,7 +13,7 @@ from pytest_infra.isolation.connection import CommandError, LineConnection
 
 
 class NatsConnection(LineConnection):
-    """A connection to a NATS server that is logged in as one user.
+    """A connection, logged in as one user, to a NATS server.
 
     Raises `CommandError` if the server rejects the login.
     """

@@ -1,8 +1,8 @@
 """PgBouncer: the pool of the test's database.
 
-PgBouncer creates a pool for each database at its first connection. When the database is reset or dropped,
-the server ends the connections of the pool, so the pool needs no removal. A database is never used again
-under the same name.
+PgBouncer creates the pool of a database when a client connects to the database for the first time. When the
+database is reset or dropped, the server ends the connections of the pool, so the pool needs no removal. A
+database is never used again under the same name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Pools:
     def acquire(self, label: str) -> Unit:
         """Return the pool of the database that the running test has in the server.
 
-        Raises `ConfigurationError` if the test has no database, or its own server.
+        Raises `ConfigurationError` if the test has no database, or has a server for itself alone.
         """
         database = self._current(self._server)
         if database is None:

@@ -35,9 +35,10 @@ USUAL = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "POSTGRES_DB
 
 
 def address_variables(database: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
-    """Return the address of a database as variables: `USUAL`, and the matching variables in `names`.
+    """Return environment variables (name → value) with the parts of a database's address.
 
-    `database` maps each export to its value; `names` are the names of variables.
+    The result has the names in `USUAL`, and those in `names` that describe a part of an address.
+    `database` maps each export to its value.
     """
     values = {}
     for name in (*USUAL, *names):

@@ -88,7 +88,7 @@ def _upgrade(request: dict[str, Any]) -> None:
 
 
 def _refuse_other_databases(identity: tuple[str, ...]) -> None:
-    """Make each SQLAlchemy connection to another PostgreSQL database fail before it can change anything.
+    """Make SQLAlchemy connections to PostgreSQL databases other than `identity` fail before any change.
 
     Source: SQLAlchemy documentation, "Core Events", `ConnectionEvents.engine_connect`.
     """

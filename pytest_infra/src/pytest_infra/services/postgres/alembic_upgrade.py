@@ -147,7 +147,7 @@ def _assigned(file: Path) -> dict[str, str]:
 
 
 def _url(database: Endpoint, configured: str) -> str:
-    """Return the URL of the database with the driver in the URL `configured`; without one, with psycopg.
+    """Return the URL of the database with the driver in the URL `configured`; if it has none, with psycopg.
 
     For a URL without a driver, SQLAlchemy uses psycopg2, which may not be installed.
     """

@@ -183,10 +183,11 @@ class Cluster:
         self._system = dict(connection.execute(_SYSTEM).fetchall())
 
     def check(self, connection: psycopg.Connection[Any], database: str) -> tuple[bool, bool]:
-        """Return whether a database has `obstacles`, and whether the server differs from the recorded state.
+        """Return whether `database` has an obstacle, and whether the server differs from the recorded state.
 
-        The query also ends the sessions of the database, but does not wait until they have ended. The method
-        is called after each test, with a connection for which `prepare` was called.
+        `obstacles.EXIST` defines the obstacles, such as a prepared transaction. The query also ends the
+        sessions of the database, but does not wait until they have ended. The method is called after each
+        test, with a connection for which `prepare` was called.
         """
         has_obstacles, versions = self._read_versions(connection, database)
         if versions != self._versions:
@@ -220,9 +221,10 @@ class Cluster:
         return sorted({text for text in texts if text})
 
     def _read_versions(self, connection: psycopg.Connection[Any], database: str = "") -> tuple[bool, str]:
-        """Return whether a database has `obstacles`, and a string that identifies the state of the server.
+        """Return whether `database` has an obstacle, and a string that identifies the state of the server.
 
-        The string differs after each change of the server's roles, settings and other objects.
+        `obstacles.EXIST` defines the obstacles, such as a prepared transaction. The string differs
+        after each change of the server's roles, settings and other objects.
         """
         try:
             file = (self._server.data / "cluster" / SYSTEM_FILE).stat()
@@ -315,7 +317,7 @@ def _write_row(connection: psycopg.Connection[Any], catalog: str, key: str, cont
 
 
 def _attempt(action: Callable[..., object], *arguments: object) -> None:
-    """Call a function that undoes a change; ignore its error, because a later comparison finds the change."""
+    """Call a function that undoes a change; ignore its error: a later comparison finds a remaining change."""
     with contextlib.suppress(Exception):
         action(*arguments)
 

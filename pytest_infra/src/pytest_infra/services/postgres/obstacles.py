@@ -81,7 +81,7 @@ def drop_owned(connection: psycopg.Connection[Any], server: Endpoint, database: 
 
 
 def drop(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> None:
-    """Drop a database if it exists; if the drop fails, remove its obstacles and drop the database again.
+    """Drop a database if it exists; if the drop fails, remove what prevents it, and try the drop again.
 
     `connection` is a connection to another database of the server.
     """

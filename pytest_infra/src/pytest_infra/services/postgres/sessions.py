@@ -1,7 +1,9 @@
 """Sessions of the plugin in a server; settings that a test has changed have no effect on these sessions.
 
 A test can change settings with `ALTER SYSTEM`, `ALTER DATABASE` and `ALTER ROLE`, also for sessions that
-exist. The options of a session take precedence. Source: PostgreSQL documentation, "Setting Parameters".
+exist. Options that a client sends when it opens a session take precedence over these settings.
+
+Source: PostgreSQL documentation, "Setting Parameters".
 """
 
 from __future__ import annotations

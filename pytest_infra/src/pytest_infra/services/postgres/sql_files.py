@@ -42,7 +42,10 @@ def migrations(path: Path, root: Path, where: str) -> Migrations:
 
 
 def _run(files: Iterable[Path], root: Path, database: Endpoint) -> None:
-    """Run the files in their order; files that psycopg sends share a session, in which `SET` has effect."""
+    """Run the files in their order.
+
+    The files that psycopg sends share a session, so a `SET` in one of them also applies to later ones.
+    """
     with driver(database.name).connect(database.url, autocommit=True) as connection:
         for file in files:
             content = file.read_bytes().removeprefix(codecs.BOM_UTF8)

@@ -94,9 +94,10 @@ def _make(
 
 @contextlib.contextmanager
 def failure_recorded(connection: psycopg.Connection[Any], server: Endpoint, database: str) -> Iterator[None]:
-    """Drop `database`; if a migration fails in the block, record the error in the comment of `database`.
+    """Drop `database` before the block; if a migration fails in the block, record the error.
 
-    Other tests and processes of the run read the comment.
+    The error is recorded in the comment of `database`, which is created if it is missing. Other tests and
+    processes of the run read the comment.
 
     Raises:
         MigrationError: the migration has failed in the block, or earlier in this run.

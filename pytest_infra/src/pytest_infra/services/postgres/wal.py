@@ -52,8 +52,8 @@ _AVAILABLE = "select exists(select from pg_available_extensions where name = 'pg
 def readable(connection: psycopg.Connection[Any]) -> bool:
     """Return whether the WAL can be read and contains every change; install the extension if necessary.
 
-    With `wal_level = minimal`, a transaction does not log the rows of the tables that it has created or
-    truncated. Only one session at a time may call this function.
+    With `wal_level = minimal`, the result is False: a transaction then does not log the rows of the tables
+    that it has created or truncated. Only one session at a time may call this function.
     """
     if connection.info.server_version // 10_000 < OLDEST:
         return False

@@ -64,10 +64,11 @@ class Vhost(Unit):
 
 
 def read(value: Any, root: Path, where: str) -> str:
-    """Return a topology as JSON; empty for the topology of the stack file.
+    """Return the topology that `value` describes, as JSON.
 
-    `value` is a table, a `Topology`, or the path of a TOML file relative to `root`. Raises
-    `ConfigurationError` if the value does not describe a topology.
+    `value` is a table, a `Topology`, or the path of a TOML file relative to `root`. If `value` is None or
+    empty, the result is empty, and the topology of the stack file is used. Raises `ConfigurationError` if the
+    value does not describe a topology.
     """
     if value is None or value == "":
         return ""
@@ -121,7 +122,7 @@ class VhostFactory:
         self.passwords: dict[str, str] = {}
 
     def make(self) -> str:
-        """Create a virtual host with the topology, and its user; return the name of both."""
+        """Create a virtual host with the topology, and a user of the same name; return the name."""
         name, password = PREFIX + self._owner.name().replace("_", "-"), secrets.token_hex(16)
         all_permissions = {"configure": ".*", "write": ".*", "read": ".*"}
         try:

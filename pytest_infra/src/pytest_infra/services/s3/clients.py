@@ -30,7 +30,7 @@ def bucket(context: FixtureContext, unit: Endpoint) -> Iterator[Any]:
 
 @functools.cache
 def _session(boto3: Any) -> Any:
-    """Return the session of this process; it reads the description of S3 only for the first client."""
+    """Return the boto3 session of this process; it reads the description of S3 only for its first client."""
     return boto3.session.Session()
 
 

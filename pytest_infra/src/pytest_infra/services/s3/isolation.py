@@ -1,9 +1,9 @@
 """The object storage: a bucket for each test, and keys that are valid for the buckets of the test only.
 
 The engine `seaweedfs` has a fixed number of users for tests in its configuration; the buckets of the user
-`test3` begin with `test3-`. The engine `moto` has any number of accounts, whose keys are from its STS. A
-server without users for tests, such as one in a cluster, has only its own keys, which are valid for all
-buckets.
+`test3` begin with `test3-`. The engine `moto` has any number of accounts; its Security Token
+Service (STS) returns the keys of an account. A server without users for tests, such as one in a cluster, has
+only its own keys, which are valid for all buckets.
 
 Sources: SeaweedFS documentation, "Amazon S3 API" (actions with a pattern of bucket names) and "Master Server
 API" (`/vol/grow`); moto's documentation, "Multi-Account support".
@@ -70,7 +70,7 @@ class Buckets:
         return Bucket(self._server, name, label, self._factory.keys(name))
 
     def release(self, unit: Unit) -> None:
-        """Start the deletion of all buckets of the unit's user, and the creation of its next bucket."""
+        """Start to delete all buckets of the unit's user, and to create the next bucket of this user."""
         if unit.keep:
             self._factory.keep(unit.id)
         else:
@@ -182,7 +182,7 @@ class NewBuckets:
 
 
 def _new_account(server: Endpoint) -> dict[str, str]:
-    """Return the keys of a new account of AWS in moto, which has its own resources of all services.
+    """Return the keys of a new AWS account in moto; the account has its own resources of all services.
 
     The memory of these resources is freed when the server stops.
     """

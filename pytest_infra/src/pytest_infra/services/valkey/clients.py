@@ -1,7 +1,7 @@
 """The client fixtures of Valkey and Redis; the clients log in as the user of the test.
 
-valkey-py is a fork of redis-py: both libraries connect to both servers. The order in `install` of the kit
-determines which of them is used.
+valkey-py is a fork of redis-py: each library can connect to Valkey and to Redis. The order in `install` of
+the kit determines which library is used.
 """
 
 from __future__ import annotations

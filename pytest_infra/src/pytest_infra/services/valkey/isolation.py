@@ -145,7 +145,7 @@ class Users:
         self._slots.release(int(unit.id.rpartition("-")[2]), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
-        """Close the connection to the server that this process uses to create and remove units."""
+        """Close the connection with which this process creates and removes units; return an empty list."""
         self._connection.close()
         return []
 
