@@ -1,4 +1,4 @@
-"""HTTP requests that service kits send to create, remove and dump units.
+"""HTTP requests that service kits send to create, remove and dump isolation units.
 
 The requests ignore environment variables such as `HTTP_PROXY`, because the proxy in such a variable cannot
 reach services on this machine.

@@ -248,7 +248,8 @@ class _Search:
     def _common(self, exclusive: _Exclusive, first: Branch, second: Branch) -> Any:
         """Return a value that both alternatives allow, and that proves a change.
 
-        The result is `UNDECIDED` if common values can exist but none proves a change, otherwise `NOTHING`.
+        If the search returns no such value, the result is `UNDECIDED` if the alternatives can have common
+        values, and `NOTHING` if they have none.
         """
         answer: Any = NOTHING
         questions = self._schemas.questions[Direction.NONE]

@@ -52,7 +52,8 @@ class Schemas:
     def same(self, pair: Pair) -> bool:
         """Return whether both schemas of a pair have the same content.
 
-        The function is fast, because it does not compute normal forms.
+        The function is fast, because it does not compute normal forms. Therefore, it can return False for
+        schemas that are written differently and accept the same values.
         """
         old, new = pair.old, pair.new
         if isinstance(old, Node) or isinstance(new, Node):

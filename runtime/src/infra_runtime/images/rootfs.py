@@ -62,7 +62,7 @@ def _replace(path: Path, member: tarfile.TarInfo) -> None:
 def _inside(folder: Path, parent: str, name: str) -> Path:
     path = folder / parent.lstrip("/")
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise IntegrityError(name, f"a layer removes files outside of the image: {parent}", _HINT)
+        raise IntegrityError(name, f"a layer would remove files outside of the image: {parent}", _HINT)
     return path
 
 
@@ -78,7 +78,9 @@ def _clear(path: Path, remaining: set[Path]) -> None:
 def _remove(folder: Path, parent: str, entry: str, name: str) -> None:
     path = _inside(folder, parent, name) / entry
     if entry in {"", ".", ".."}:
-        raise IntegrityError(name, f"a layer removes files outside of the image: {parent}/{entry}", _HINT)
+        raise IntegrityError(
+            name, f"a layer would remove files outside of the image: {parent}/{entry}", _HINT
+        )
     _delete(path)
 
 

@@ -17,7 +17,7 @@ from infra_cli.cluster_target import ClusterTarget, cluster_target, rollout_time
 def command(cluster: ClusterTarget, *, service: str, replicas: int, timeout: float, as_json: bool) -> None:
     """Set the number of pods of a deployed service, and wait until they are ready.
 
-    The next deploy sets the number of the stack file again. It is an error if an HPA (horizontal pod
+    The next deploy uses the number in the stack file again. The command fails if an HPA (horizontal pod
     autoscaler) determines the number of pods, or if a service that stores data would have more than one pod.
 
     \b

@@ -40,7 +40,8 @@ class EnvironmentFile:
         which the user sets. Exports that are paths on the machine of the stack are listed in comments.
 
         Raises:
-            ConfigurationError: the environment has no fixed ports, or two exports need the same variable.
+            ConfigurationError: the environment has no fixed ports, or two exports with different values need
+            the same variable.
         """
         if plan.ports == "leased":
             raise ConfigurationError(

@@ -44,7 +44,8 @@ def operated_kinds(resources: Iterable[Object]) -> list[str]:
 def installed_kinds(kubectl: Kubectl, kinds: Iterable[str] = OPERATED) -> list[str]:
     """Return those of `kinds` (by default, the kinds of the supported operators) that the cluster has.
 
-    If an API service of the cluster does not answer, kubectl prints the kinds of the others, and then fails.
+    If an API service of the cluster does not answer, kubectl prints the kinds of the other API services, and
+    then fails; the printed kinds are used.
     """
     installed = kubectl.run("api-resources", "--output=name").out.split()
     if not installed:
