@@ -653,7 +653,7 @@ def test_a_bundle_that_cannot_be_written_is_an_error(files: Files, own_store: St
     path = tmp_path / "servers.bundle"
     path.mkdir()
 
-    with pytest.raises(InstallError, match=r"servers.bundle: cannot be written"):
+    with pytest.raises(InstallError, match=r"servers.bundle: the bundle cannot be written"):
         bundle.write(
             path, [locked("tool", files.add("tool", CONTENT), CONTENT)], own_store, known={"tool": RECIPE}
         )

@@ -89,23 +89,23 @@ def test_a_registry_with_a_login_gets_the_credentials(
     with connect(server, Credentials(user=USER, password=PASSWORD)) as registry:
         assert registry.pull("1", Layout.create(tmp_path / "copy")).digest == layout.find().digest
 
-    for login in (None, Credentials(user=USER, password="wrong")):
+    for login in (None, Credentials(user=USER, password="mistyped")):
         with connect(server, login) as registry, pytest.raises(ImageError, match="401") as error:
             registry.pull("1", Layout.create(tmp_path / "other"))
         assert f"docker login {server.address}" in error.value.hint
-        assert "wrong" not in str(error.value)
+        assert "mistyped" not in str(error.value)
 
 
 @pytest.mark.parametrize(
     ("status", "reason", "hint"),
     [
-        (403, "the credentials do not permit", "docker login "),
-        (404, "the registry does not have this image", "the name and the tag"),
+        (403, "the credentials do not permit this request", "docker login "),
+        (404, "the registry does not have this image or repository", "the name and the tag"),
         (413, "a blob is too large for the registry or for a proxy before it", "the limit"),
         (418, "a registry does not use this status", "the proxy"),
         (429, "the registry limits the number of requests", "again later"),
-        (500, "the registry has an internal", "again later"),
-        (503, "the registry has an internal", "again later"),
+        (500, "the registry has an internal error", "again later"),
+        (503, "the registry has an internal error", "again later"),
     ],
 )
 def test_an_error_has_request_status_and_code(
