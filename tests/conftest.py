@@ -62,14 +62,14 @@ def pytest_configure(config: pytest.Config) -> None:
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
-    # In a plain run, Hypothesis tries few examples, which differ each time. Under tox, it tries five times as
+    # In a plain run, Hypothesis tries few examples, which differ each time. Under tox, it tries ten times as
     # many. In CI, the examples are the same in each run, so that only a change of the code can cause a
     # failure. The examples have no deadline, because a busy machine would exceed it.
     settings.register_profile(
         "suite",
         deadline=None,
         derandomize=bool(os.environ.get("CI")),
-        max_examples=50 if os.environ.get("CI") or os.environ.get(PROFILE) else 10,
+        max_examples=100 if os.environ.get("CI") or os.environ.get(PROFILE) else 10,
         suppress_health_check=[HealthCheck.too_slow],
     )
     settings.load_profile("suite")

@@ -18,7 +18,7 @@ def sample(cases: Sequence[T]) -> Sequence[T]:
     As with the examples of Hypothesis, each plain run tests other cases. All workers of pytest-xdist have the
     same sample, so a sample can be the list of a parametrised test.
     """
-    if settings().max_examples >= 50:
+    if settings().max_examples >= 100:
         return cases
     return random.Random(os.environ.get("INFRA_TEST_SUITE")).sample(cases, -(-len(cases) // 4))
 
