@@ -9,7 +9,7 @@ from fakes.suite import Suite
 pytestmark = pytest.mark.real("memcached")
 
 TESTS = """
-import json, pathlib, time
+import json, pathlib, threading, time
 import pymemcache, pytest
 from pytest_infra.services.memcached.dump import dump
 from pytest_infra.services.memcached.protocol import MemcachedConnection
@@ -47,6 +47,27 @@ def test_the_items_of_a_unit_are_removed(infra_stack, infra_unit):
             assert len(connection.keys(unit.prefix.encode())) == 3000
         assert connection.keys(unit.prefix.encode()) == []
 
+def test_all_keys_are_listed_once_while_another_client_uses_them(memcached, memcached_client, infra_stack):
+    numbers = [str(number) for number in range(2000)]
+    memcached_client.set_many(dict.fromkeys(numbers, "x"))
+    keys = sorted(f"{memcached.prefix}{number}".encode() for number in numbers)
+    ended = threading.Event()
+
+    def use():
+        while not ended.is_set():
+            memcached_client.get_many(numbers)
+            memcached_client.set_many(dict.fromkeys(numbers, "x"))
+
+    other_client = threading.Thread(target=use)
+    other_client.start()
+    try:
+        with MemcachedConnection(infra_stack.memcached) as connection:
+            for _ in range(30):
+                assert connection.keys(memcached.prefix.encode()) == keys
+    finally:
+        ended.set()
+        other_client.join()
+
 def test_dump(memcached, memcached_client, tmp_path):
     memcached_client.set("stock", "7", expire=100)
     memcached_client.set("bytes", b"\\xfe")
@@ -76,4 +97,4 @@ def test_two_workers_have_separate_units(suite: Suite) -> None:
     suite.stack("[services.memcached]\n")
     suite.test(TESTS)
 
-    suite.run("-n2").assert_outcomes(passed=13)
+    suite.run("-n2").assert_outcomes(passed=14)
