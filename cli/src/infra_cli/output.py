@@ -40,7 +40,7 @@ def select_stack(options: Callable[[str], str]) -> None:
 
 
 def commands(text: str) -> str:
-    """Return the text with the options that select the stack in each `infra runtime …` command."""
+    """Return a copy of a text, in which each `infra runtime …` command has the options of the stack."""
 
     context = click.get_current_context(silent=True)
     options_of = context.meta.get(_OPTIONS) if context else None

@@ -22,8 +22,10 @@ have these options:
 - `--data` sets the data directory (default: `INFRA_DATA`, or `.data` beside the stack file, `.data-test` in
   tests). The data directory identifies a running stack.
 - `--json` prints JSON for programs; its format is in [JSON output](json.md).
-- `--debug` prints the traceback of an error. Without this option, an error is reported with a
-  message and a hint on standard error, and with an [exit code](exit-codes.md).
+- `--debug` prints the Python traceback of an error before its message.
+
+If a command fails, it prints a message and a hint on standard error, and exits with the
+[exit code](exit-codes.md) of the error.
 
 Colours are printed only in terminals; the environment variable `NO_COLOR` disables them. Secrets are masked
 in the output of all commands except `infra config env --reveal`.

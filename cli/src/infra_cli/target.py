@@ -141,7 +141,10 @@ def target(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--data",
         type=click.Path(path_type=Path, file_okay=False),
-        help="The data directory, which identifies the stack.  [default: .data; .data-test if --env is test]",
+        help=(
+            "The data directory, which identifies the stack.  [default: .data beside the stack file; "
+            ".data-test if --env is test]"
+        ),
     )
     @click.option(
         "-C",

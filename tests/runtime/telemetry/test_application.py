@@ -23,7 +23,7 @@ from infra_runtime.telemetry import KEY_HEADER
 from infra_runtime.telemetry.application import Telemetry
 from infra_runtime.telemetry.limits import Limits
 from infra_runtime.telemetry.reception import Reception
-from infra_runtime.telemetry.store import QueueFullError, Store
+from infra_runtime.telemetry.store import Store, StoreUnavailableError
 
 KEY = "k" * 20
 TRACE = "01" * 16
@@ -498,7 +498,7 @@ def test_the_answer_of_a_full_store_requests_another_attempt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
-        raise QueueFullError("disk is full")
+        raise StoreUnavailableError("disk is full")
 
     async def work(client: httpx.AsyncClient) -> httpx.Response:
         monkeypatch.setattr(Store, "add", full)

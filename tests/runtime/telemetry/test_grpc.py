@@ -25,7 +25,7 @@ from infra_runtime.telemetry.application import Telemetry
 from infra_runtime.telemetry.grpc import METHODS, Code, Grpc
 from infra_runtime.telemetry.limits import Limits
 from infra_runtime.telemetry.reception import Reception
-from infra_runtime.telemetry.store import QueueFullError, Store
+from infra_runtime.telemetry.store import Store, StoreUnavailableError
 
 KEY = "k" * 20
 TRACES = next(iter(METHODS))
@@ -171,7 +171,7 @@ def test_a_full_queue_is_an_error_after_which_the_client_sends_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
-        raise QueueFullError("the disk is 100% full")
+        raise StoreUnavailableError("the disk is 100% full")
 
     monkeypatch.setattr(Store, "add", full)
 

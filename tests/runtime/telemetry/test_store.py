@@ -12,7 +12,7 @@ from infra_runtime.telemetry import store as store_module
 from infra_runtime.telemetry.limits import Limits
 from infra_runtime.telemetry.queries import state
 from infra_runtime.telemetry.records import LogRecord, Records, Resource, Span
-from infra_runtime.telemetry.store import QueueFullError, Store, run_name
+from infra_runtime.telemetry.store import Store, StoreUnavailableError, run_name
 
 API = Resource("api", "{}")
 
@@ -123,7 +123,7 @@ def test_a_full_queue_accepts_nothing_until_it_is_written(tmp_path: Path) -> Non
     store = Store(tmp_path, Limits(queue_bytes=150))
     store.add(records(logs=[log()]), 100, 1)
 
-    with pytest.raises(QueueFullError, match="100 bytes are not written yet"):
+    with pytest.raises(StoreUnavailableError, match="100 bytes are not written yet"):
         store.add(records(logs=[log()]), 100, 1)
 
     store.write()
@@ -142,7 +142,7 @@ def test_records_are_refused_while_the_disk_is_full(tmp_path: Path, monkeypatch:
         patch.setattr(store, "_insert", full)
         assert not store.write()
         assert (store.is_empty, store.settled, store.queued_bytes) == (True, store.added, 0)
-        with pytest.raises(QueueFullError, match="disk is full"):
+        with pytest.raises(StoreUnavailableError, match="disk is full"):
             store.add(records(logs=[log()]), 100, 1)
 
     assert store.write()

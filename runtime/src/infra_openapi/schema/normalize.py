@@ -151,7 +151,10 @@ class Normalizer:
         return not any(types & self._types(self.node(branch), _MAX_DEPTH) for branch in group.branches)
 
     def _types(self, node: Node, depth: int) -> frozenset[str]:
-        """Return the types that a schema allows; unions in unions are evaluated up to a depth of `depth`."""
+        """Return the types that a schema allows.
+
+        Unions in unions are evaluated up to a depth of `depth`; deeper unions do not restrict the types.
+        """
         types = node.types
         for group in node.groups if depth else ():
             types &= frozenset().union(

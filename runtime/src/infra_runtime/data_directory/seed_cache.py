@@ -175,10 +175,11 @@ def _seed(folder: str, name: str, *, read_all: bool) -> CachedSeed:
 
 @contextlib.contextmanager
 def unused(path: str) -> Iterator[bool]:
-    """Lock a seed during the `with` block.
+    """Lock a seed during the `with` block, unless a stack uses or builds it.
 
-    Yield false if a stack uses or builds the seed. Otherwise, yield true: until the end of the block, no
-    stack can use the seed, and the caller may remove it. After the block, the lock file is removed.
+    Yield false if a stack uses or builds the seed; its lock file then remains. Otherwise, yield true: until
+    the end of the block, no stack can use the seed, and the caller may remove it. Its lock file is removed
+    after the block.
     """
     lock = f"{path}/{BUILDING_LOCK}" if path.endswith(BUILDING) else f"{path}.lock"
     descriptor = None

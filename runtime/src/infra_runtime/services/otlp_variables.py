@@ -28,8 +28,8 @@ _KEY = f"{KEY_HEADER}=${{key}}"
 def defaults(*, grpc: bool) -> Iterator[Default]:
     """Yield the variables; `grpc` is whether the service has a port for gRPC.
 
-    If the user selects gRPC, the address contains the port for gRPC. If the service does not have this port,
-    the variables of the address and of the headers with the API key are not set.
+    If the user selects gRPC, the address contains the port for gRPC. If the user selects gRPC and the service
+    does not have this port, the variables of the address and of the headers with the API key are not set.
     """
     receiver_variables = _receiver(_ALL, *_OWN.values())
     is_grpc = f"{_ALL}PROTOCOL=grpc"

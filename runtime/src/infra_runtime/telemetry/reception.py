@@ -15,7 +15,7 @@ from infra_runtime.telemetry.decode import DecodeError, Signal
 from infra_runtime.telemetry.forwarding import Forwarder
 from infra_runtime.telemetry.limits import Limits
 from infra_runtime.telemetry.records import Records, read
-from infra_runtime.telemetry.store import QueueFullError, Store
+from infra_runtime.telemetry.store import Store, StoreUnavailableError
 
 #: the seconds after which a client may repeat a request that was refused because of the load
 RETRY_AFTER = 1
@@ -84,7 +84,7 @@ class Reception:
                 raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
         try:
             self._store.put_alerts(alerts.read(bytes(body), self._limits, time.time_ns()))
-        except QueueFullError as error:
+        except StoreUnavailableError as error:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
 
     async def _bounded(self, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -112,7 +112,7 @@ class Reception:
         records = read(signal, message, self._limits, arrival)
         try:
             records = self._store.add(records, len(body), arrival)
-        except QueueFullError as error:
+        except StoreUnavailableError as error:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
         result = asyncio.get_running_loop().create_future()
         self._waiting.append((self._store.added, result))

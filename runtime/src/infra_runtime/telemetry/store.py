@@ -67,8 +67,8 @@ _INSERT = {
 }
 
 
-class QueueFullError(Exception):
-    """The store cannot accept new records at this time."""
+class StoreUnavailableError(Exception):
+    """The store does not accept new records now, because its queue is full or its file cannot be written."""
 
 
 class Row(NamedTuple):
@@ -129,12 +129,12 @@ class Store:
         `size` is the number of bytes of their request. When `settled` has reached the value that `added` has
         after this call, the records are stored if `problem` is empty, and otherwise discarded.
 
-        Raises `QueueFullError` if the queue is full, or if the last transaction has failed.
+        Raises `StoreUnavailableError` if the queue is full, or if the last transaction has failed.
         """
         if self.problem:
-            raise QueueFullError(self.problem)
+            raise StoreUnavailableError(self.problem)
         if self._rows and self.queued_bytes + size > self.limits.queue_bytes:
-            raise QueueFullError(f"{self.queued_bytes} bytes are not written yet")
+            raise StoreUnavailableError(f"{self.queued_bytes} bytes are not written yet")
         records = self._admission.admitted(records)
         rows = [Row("span", span, arrival) for span in records.spans]
         rows += [Row("log", log, arrival) for log in records.logs]
@@ -149,7 +149,7 @@ class Store:
         try:
             return int(self._writer.execute(query, [trace]).fetchone()[0])
         except sqlite3.Error as error:
-            raise QueueFullError(f"the store cannot read {self.path.name}: {error}") from error
+            raise StoreUnavailableError(f"the store cannot read {self.path.name}: {error}") from error
 
     @property
     def is_empty(self) -> bool:
@@ -200,14 +200,14 @@ class Store:
     def put_alerts(self, received: Sequence[StoredAlert]) -> None:
         """Write alerts; they replace stored alerts with the same fingerprint and start.
 
-        Raises `QueueFullError` if the alerts cannot be written.
+        Raises `StoreUnavailableError` if the alerts cannot be written.
         """
         try:
             with self._writer:
                 self._writer.executemany(alerts.REPLACE, received)
                 self._writer.execute(alerts.DELETE_OLDEST.format(limit=self.limits.alerts))
         except sqlite3.Error as error:
-            raise QueueFullError(f"the store cannot write to {self.path.name}: {error}") from error
+            raise StoreUnavailableError(f"the store cannot write to {self.path.name}: {error}") from error
 
     def _insert(self, rows: Sequence[Row]) -> dict[str, int]:
         """Insert rows, and return a mapping from table to number of inserted rows."""

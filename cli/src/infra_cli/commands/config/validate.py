@@ -20,9 +20,9 @@ from infra_runtime.manifest import ENVIRONMENTS
 def command(target: Target, *, profile: str | None, as_json: bool) -> None:
     """Check the stack file and its references, in every environment or in the environment of --env.
 
-    A mistake is reported with its file and line, the allowed values and the most similar name. The exit code
-    is then 6. The command does not check whether executables are installed: use `infra dev doctor` for this
-    check.
+    For each error in the stack file, the command prints the file and line, the allowed values and the most
+    similar name, and the exit code is 6. The command does not check whether executables are installed: use
+    `infra dev doctor` for this check.
 
     \b
     Example:

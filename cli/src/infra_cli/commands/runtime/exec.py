@@ -28,9 +28,9 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 def command(target: Target, *, service: str, argv: tuple[str, ...]) -> int:
     """Run a program with the environment variables of SERVICE and the addresses of all services.
 
-    Each value that a service exports is a variable (POSTGRES_URL, NATS_URL, …). The variables that client
-    libraries read are set too (DATABASE_URL, PGHOST, REDIS_URL, …). PATH includes the folder of SERVICE's
-    executable. The exit code is the exit code of the program, or 127 if the program does not exist.
+    Each value that a service of the stack exports is a variable (POSTGRES_URL, NATS_URL, …). The variables
+    that client libraries read are set too (DATABASE_URL, PGHOST, REDIS_URL, …). PATH includes the folder of
+    SERVICE's executable. The exit code is the exit code of the program, or 127 if the program does not exist.
 
     \b
     Examples:

@@ -67,7 +67,10 @@ class Prefixes:
             self._deletion.start()
 
     def close(self) -> list[str]:
-        """Delete the topics and groups of all released units, and return an empty list."""
+        """Delete the topics and groups of all released units.
+
+        Return an empty list, because no units remain.
+        """
         self._join()
         if self._released:
             self._delete(self._released)

@@ -74,7 +74,10 @@ class Accounts:
         self._slots.release(int(unit.id.removeprefix(name_of(""))), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
-        """Close the connection with which this process cleans accounts; return an empty list."""
+        """Close the connection with which this process cleans accounts.
+
+        Return an empty list, because no units remain.
+        """
         self._connection.close()
         return []
 

@@ -145,7 +145,10 @@ class Users:
         self._slots.release(int(unit.id.rpartition("-")[2]), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
-        """Close the connection with which this process creates and removes units; return an empty list."""
+        """Close the connection with which this process creates and removes units.
+
+        Return an empty list, because no units remain.
+        """
         self._connection.close()
         return []
 
