@@ -26,7 +26,8 @@ def test_each_test_has_its_own_keys(redis, redis_client, number, variant):
     assert redis_client.set(key, number, nx=True)
     assert redis_client.keys(redis.prefix + "*") == [key]
     assert redis_client.eval("return redis.call('GET', KEYS[1])", 1, key) == str(number)
-    for forbidden in ("FLUSHALL", "SWAPDB 0 1", "CONFIG GET save", "ACL LIST", "SCRIPT FLUSH", "SHUTDOWN"):
+    forbidden_commands = ["FLUSHALL", "SWAPDB 0 1", "CONFIG GET save", "ACL LIST", "SCRIPT FLUSH", "SHUTDOWN"]
+    for forbidden in [*forbidden_commands, "SELECT 0", "SELECT 63", f"MOVE {key} 63"]:
         with pytest.raises(library.exceptions.NoPermissionError):
             redis_client.execute_command(*forbidden.split())
     if redis.prefix:

@@ -1,6 +1,6 @@
 """Valkey and Redis: a separate logical database or key prefix for each test, with its own user.
 
-The user has access only to the database or the prefix.
+The user has access only to the database or the prefix, and to database 0, which a new connection uses.
 
 Source: Valkey documentation, "ACL" and "Commands".
 """
@@ -24,9 +24,9 @@ from pytest_infra.label import login_name
 from pytest_infra.services.valkey.protocol import RespConnection
 
 #: The permissions of a user: commands that affect the whole server are forbidden; the harmless commands of
-#: the category `@dangerous` are allowed.
+#: the category `@dangerous` are allowed. A user can select only its own database.
 RULES = (
-    "+@all", "-@admin", "-@dangerous", "-function", "-script|flush", "-script|kill",
+    "+@all", "-@admin", "-@dangerous", "-select", "-move", "-function", "-script|flush", "-script|kill",
     "+info", "+keys", "+sort", "+sort_ro", "+restore", "+role", "+function|list",
 )  # fmt: skip
 #: The number of keys that one step of a scan reads.
@@ -86,7 +86,7 @@ class Keys(Unit):
     def renew(self) -> None:
         """Create the user again after a restart, because the server keeps users only in memory."""
         pattern = f"{self.prefix}*"
-        extra_rules = ("-select", "-move") if self.prefix else ("+flushdb",)
+        extra_rules = () if self.prefix else ("+flushdb", f"+select|{self._number}")
         user = "ACL", "SETUSER", self["user"], "reset", "on", f">{self['password']}"
         self._connection.run(
             lambda connection: connection.call(*user, *RULES, f"~{pattern}", f"&{pattern}", *extra_rules)
