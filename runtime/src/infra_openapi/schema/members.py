@@ -163,7 +163,9 @@ class Objects:
         return self._shaped(start, sorted(violations, key=_Lazy.has_several))
 
     def _shaped(self, shape: _Shape, violations: list[_Lazy]) -> Any:
-        """Return an object that is invalid against several schemas, or `NOTHING`.
+        """Return an object that meets `shape` and is invalid against several schemas.
+
+        Return `NOTHING` if the search does not find such an object.
 
         `violations` has an element for each of these schemas: all violations that make an object invalid
         against this schema. The returned object has one violation of each element.

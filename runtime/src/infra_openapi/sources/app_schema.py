@@ -157,7 +157,11 @@ def _imported(target: str) -> tuple[Any, Any]:
 
 
 def _failure(error: BaseException, project_directory: Path) -> dict[str, Any]:
-    """Return the text of an error, with the innermost traceback line that is in the user's code."""
+    """Return a dictionary that describes an error.
+
+    It contains the type, the first line of the message, the name of a missing module, and the file and line
+    of the innermost frame in the user's code (for a `SyntaxError`: of the syntax error).
+    """
     file, line = "", 0
     for frame in traceback.extract_tb(error.__traceback__):
         path = Path(frame.filename)

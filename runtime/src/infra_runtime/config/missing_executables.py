@@ -31,7 +31,7 @@ class Installable:
 
 
 def missing(resolved: Resolved) -> list[Binary]:
-    """Return the required executables of a plan that are missing on this machine."""
+    """Return those executables in `used(resolved)` that are missing on this machine."""
     root = Path(resolved.plan.root)
     return [binary for binary in used(resolved) if not search(binary, None, project=root).path]
 

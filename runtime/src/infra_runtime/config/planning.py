@@ -105,9 +105,9 @@ def _offering(
 ) -> dict[str, ServiceConfiguration]:
     """Return the services whose contributions under the keys `BRING_IN` can be consumed.
 
-    The result contains `services`. If one of these services consumes contributions under such a key, the
-    result also contains all other services of the stack. Therefore, the contributions do not depend on the
-    services in the request.
+    `services` are the services that are configured so far: those with a table in the stack file, and others
+    of the plan. The result contains them. If one of them consumes contributions under such a key, the result
+    also contains all other services of the stack, so the contributions do not depend on the request.
     """
     offering = dict(services)
     if any(not BRING_IN.isdisjoint(service.entry.consumes) for service in services.values()):

@@ -71,8 +71,8 @@ def record_of(dashboard: Dashboard, name: str) -> Path:
     if path is None:
         raise ProblemError(
             HTTPStatus.NOT_FOUND,
-            "this session does not exist, or its record was removed: a data directory keeps the newest "
-            f"{MOST_SESSIONS} records",
+            "this session does not exist, or its record was removed: a data directory keeps at most "
+            f"{session_record.SESSIONS} records and {session_record.BYTES >> 20} MiB",
         )
     return path
 

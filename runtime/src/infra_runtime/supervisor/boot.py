@@ -29,7 +29,10 @@ REQUEST_SECONDS = 5.0
 
 
 class FirstRequest(Record):
-    """The connection to the client that started the supervisor, and its first line, the client's `hello`."""
+    """The connection to the client that started the supervisor, and its first line, the client's `hello`.
+
+    The line is incomplete if the client did not send it in time.
+    """
 
     connection: int
     line: bytes

@@ -305,7 +305,8 @@ def _key_class(algorithms: Sequence[str], possible: set[Any]) -> type[OctKey | R
     key_class = next(iter(classes), None)
     if len(classes) != 1 or key_class not in possible or key_class is None:
         raise _invalid(
-            f"no key fits all of the algorithms {list(algorithms)}; list only algorithms for the key",
+            f"the configured key does not fit all of the algorithms {list(algorithms)}: a secret fits HS256, "
+            "HS384 and HS512; a PEM key fits only the algorithms of its type",
             "WEB_JWT_ALGORITHMS",
         )
     return key_class

@@ -140,12 +140,12 @@ def test_each_database_has_the_contents_of_the_migrations(databases: Databases, 
     [
         (
             "create table a (b int);\n\nselect * from c;\n",
-            "'.*c' doesn't exist .*, statement 2 of those that begin in line 1",
+            "'.*c' doesn't exist .*; the failed statement is statement 2, counted from line 1",
             1,
         ),
         (
             "delimiter //\nselect 1//\n\nselct 2//\n",
-            "You have an error .* statement 1 of those that begin in line 4",
+            "You have an error .* the failed statement is statement 1, counted from line 4",
             4,
         ),
     ],

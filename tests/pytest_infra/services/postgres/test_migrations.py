@@ -161,7 +161,7 @@ def test_a_module_that_fails_is_reported_with_its_error(
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("nowhere", "neither a folder"),
+        ("nowhere", "not a source of migrations"),
         ("no.such.module:function", "cannot be imported"),
         ("os.path:no_such_function", "cannot be imported"),
     ],
@@ -234,7 +234,7 @@ def test_an_invalid_source_of_a_list_is_named_with_its_index(sql: Path) -> None:
     with pytest.raises(ConfigurationError) as wrong:
         read(["sql", {"a": 1}], sql.parent, WHERE)  # type: ignore[list-item]  # an invalid value
 
-    assert str(missing.value).startswith(f"{WHERE}[1][1]: 'nowhere.sql' is neither")
+    assert str(missing.value).startswith(f"{WHERE}[1][1]: 'nowhere.sql' is not a source of migrations")
     assert str(sql.parent / "nowhere.sql") in str(missing.value)
     assert str(wrong.value) == f"{WHERE}[1]: {{'a': 1}} (dict) is not a source of migrations"
 

@@ -52,7 +52,9 @@ def explanations(name: str) -> list[str]:
 
 
 def rules_of(name: str) -> list[Rule]:
-    """Return the rule with this id, or the rules that correspond to an id of oasdiff (another tool).
+    """Return the rule with this id, and the rules that correspond to oasdiff's rule with this id.
+
+    oasdiff is another tool that compares OpenAPI documents.
 
     Raises `CompareError` if no such rule exists.
     """

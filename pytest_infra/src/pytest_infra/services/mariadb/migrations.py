@@ -64,8 +64,8 @@ def _run(files: Sequence[Path], database: Endpoint) -> None:
                         completed_count += 1
                 except library.Error as error:
                     raise ConfigurationError(
-                        f"{error.args[-1]} (error {error.args[0]}, "
-                        f"statement {completed_count + 1} of those that begin in line {line})",
+                        f"{error.args[-1]} (error {error.args[0]}); the failed statement is statement "
+                        f"{completed_count + 1}, counted from line {line}",
                         where=f"{file}:{line}",
                         hint="Correct the migration.",
                     ) from error

@@ -32,9 +32,11 @@ def _read(text: str, root: Path, where: str) -> Migrations:
         return imported(text, where)
     problem = "does not exist" if not path.exists() else "is not a SQL file"
     raise ConfigurationError(
-        f"{text!r} is neither a folder of SQL files nor an alembic.ini nor MODULE:FUNCTION: {path} {problem}",
+        f"{text!r} is not a source of migrations: {path} {problem}",
         where=where,
-        hint="A relative path starts at the root directory of pytest.",
+        hint="A source is a SQL file, a folder with SQL files, an alembic.ini, a pyproject.toml with "
+        "[tool.alembic], the folder with env.py, or MODULE:FUNCTION. A relative path starts at the root "
+        "directory of pytest.",
     )
 
 

@@ -87,7 +87,8 @@ class Storage:
             )
             if errors := [_text(error, "Message") for error in _parsed(answer).iter("Error")]:
                 raise CommandError(
-                    f"{bucket}: {len(errors)} objects cannot be deleted; the first error: {errors[0]}"
+                    f"{bucket}: {len(errors)} versions of objects cannot be deleted; the first error: "
+                    f"{errors[0]}"
                 )
         uploads = _parsed(self.request("GET", f"/{bucket}", {"uploads": ""})).iter("Upload")
         for upload in uploads:

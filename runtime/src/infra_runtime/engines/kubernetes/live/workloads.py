@@ -273,7 +273,11 @@ def _refused(workload: Object, snapshot: Snapshot) -> Failure | None:
 
 
 def _reasons(pods: Sequence[Object]) -> tuple[str, Failure | None]:
-    """Return the reasons why pods are not ready, and the failure of the first pod that has failed."""
+    """Return the first reason why a pod is not ready, and None.
+
+    If a container waits for a reason in `_FATAL`, return an empty string and the failure of the first such
+    pod.
+    """
     reason = ""
     for pod in pods:
         name = pod["metadata"]["name"]
