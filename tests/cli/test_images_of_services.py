@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.base_image import bare_base, python_base
+from fakes.base_image import MACHINE, bare_base, python_base
 from fakes.command_line import CommandLine
 from fakes.suite import free_port
 from infra_runtime.engines.local.engine import attach
@@ -143,6 +143,23 @@ def _damage(data: Path, digest: str) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
+
+
+@pytest.mark.real("bwrap")
+@pytest.mark.parametrize("image", ["", '[image]\nplatforms = ["linux/amd64", "linux/arm64"]\n'])
+def test_a_container_uses_the_image_of_this_machine_in_an_index(
+    shop: CommandLine, tmp_path: Path, image: str
+) -> None:
+    bare_base(tmp_path / "base", architectures=("amd64", "arm64"))
+    shop.write(f"{STACK.format(port=free_port())}{image}")
+
+    answer = shop("runtime", "container", "api", "--base", str(tmp_path / "base"))
+
+    assert answer.code == 17
+    assert [line.partition(" for ")[2] for line in answer.err.splitlines() if "base image" in line] == [
+        f"linux/{MACHINE}, Python 3.11"
+    ]
+    assert "needs these variables, which are not set: TOKEN" in answer.err
 
 
 @pytest.mark.process

@@ -61,7 +61,14 @@ def command(
 
     container_runner, program = choose(service, runner or "")
     _, (image,) = build_images(
-        target, (service,), base=base, python=python, combined="", insecure=insecure, report=output.note
+        target,
+        (service,),
+        base=base,
+        platforms=_platforms(),
+        python=python,
+        combined="",
+        insecure=insecure,
+        report=output.note,
     )
     missing = [name for name in image.variables if name not in os.environ]
     if missing:
@@ -83,6 +90,17 @@ def command(
                 output.note(f"{service} is ready after {seconds:.2f} s, with {container_runner.name}")
             if not check:
                 _wait(service, running.process)
+
+
+def _platforms() -> tuple[str, ...]:
+    """Return the platform of this machine, because a base image can have several platforms.
+
+    The result is empty if images cannot be built for this machine.
+    """
+    from infra_runtime.binaries import platforms
+
+    architecture = platforms.DEBIAN_ARCHITECTURES.get(platforms.current())
+    return (f"linux/{architecture}",) if architecture else ()
 
 
 def _wait(service: str, process: subprocess.Popen[bytes]) -> None:

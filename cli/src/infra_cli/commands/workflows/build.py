@@ -94,7 +94,7 @@ def command(
 
     \b
     Examples:
-      infra workflows build --base python:3.13-slim-bookworm
+      infra workflows build --base python:3.13-slim-bookworm --platform linux/amd64
       infra workflows build api --base dist/base --archive
       infra workflows build --base dist/base --push registry.example.com/shop
     """
