@@ -18,7 +18,7 @@ PREFACE = """\
 have these options:
 
 - `--directory` sets the directory in which the search for the stack file begins.
-- `--env` sets the environment (default: `INFRA_ENV`, or `development`).
+- `--env` sets the environment (default: `INFRA_ENV`, or `development`; a few commands have another default).
 - `--data` sets the data directory (default: `INFRA_DATA`, or `.data` beside the stack file, `.data-test` in
   tests). The data directory identifies a running stack.
 - `--json` prints JSON for programs; its format is in [JSON output](json.md).
