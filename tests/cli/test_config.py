@@ -185,6 +185,14 @@ def test_of_two_kinds_with_the_same_name_the_first_one_of_the_manifest_has_it() 
     assert variables({"mariadb": exports["mariadb"]}, {"mariadb": "mariadb"})["DATABASE_URL"] == "of mariadb"
 
 
+def test_the_variable_of_an_export_precedes_a_name_that_clients_read() -> None:
+    exports = {name: {"url": f"of {name}"} for name in ("redis", "valkey")}
+
+    values = variables(exports, {name: name for name in exports})
+
+    assert values == {"REDIS_URL": "of redis", "VALKEY_URL": "of valkey"}
+
+
 def test_a_users_service_with_the_name_of_a_kind_has_no_conventional_names() -> None:
     assert "DATABASE_URL" not in variables({"postgres": {"url": "u"}}, {"postgres": ""})
 

@@ -17,6 +17,18 @@ from infra_cli.main import infra as root
 from infra_cli.reference import leaves, subcommands
 
 LEAVES = [leaf.command_path for leaf in leaves(click.Context(root, info_name="infra"))]
+#: the end of the help of `--env`, for commands that do not read INFRA_ENV
+ENVIRONMENT_HELP = {
+    "infra config validate": "[default: all environments]",
+    "infra export compose": "[default: all environments]",
+    "infra export kubernetes": "[default: development, staging and production]",
+    "infra runtime container": "[default: production]",
+    "infra workflows build": "[default: production]",
+    "infra workflows deploy": "[default: production]",
+    "infra workflows": "Not used: --namespace selects the deployed stack.",
+    "infra workflows rollout": "Not used: --namespace selects the deployed stack.",
+    "infra dev failure-report": "[default: test]",
+}
 
 
 @every(LEAVES)
@@ -26,6 +38,17 @@ def test_every_command_has_a_help(path: str) -> None:
     assert answer.exit_code == 0
     assert f"Usage: {path}" in answer.output
     assert "--debug" in answer.output
+
+
+def test_the_help_of_the_environment_contains_the_default_of_each_command() -> None:
+    for leaf in leaves(click.Context(root, info_name="infra")):
+        path = leaf.command_path
+        expected = ENVIRONMENT_HELP.get(path) or ENVIRONMENT_HELP.get(path.rpartition(" ")[0])
+        for option in leaf.command.params:
+            if option.name == "environment":
+                assert isinstance(option, click.Option)
+                text = str(option.help)
+                assert text.endswith(expected or "[env var: INFRA_ENV] [default: development]"), path
 
 
 @pytest.mark.process

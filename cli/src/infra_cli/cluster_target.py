@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from infra_cli.target import Target, target
+from infra_cli.target import Target, target_in
 from infra_runtime.value import frozen
 
 if TYPE_CHECKING:
@@ -67,20 +67,29 @@ rollout_timeout = click.option(
 def cluster_target(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options `--to`, `--context`, `--namespace` and the options of `target` to a command.
 
-    The command receives a `ClusterTarget` as its first argument.
+    The command receives a `ClusterTarget` as its first argument. It does not use the environment.
     """
+    return cluster_target_in("Not used: --namespace selects the deployed stack.")(command)
 
-    @click.option("--to", "engine", required=True, type=click.Choice(ENGINES), help="The engine.")
-    @click.option(
-        "--context", default="", help="The context in the kubeconfig. [default: the current context]"
-    )
-    @click.option("--namespace", default="", help="The namespace. [default: the name of the project]")
-    @target
-    @functools.wraps(command)
-    def with_cluster(
-        target: Target, *args: Any, engine: str, context: str, namespace: str, **kwargs: Any
-    ) -> Any:
-        del engine  # `kubernetes` is the only engine
-        return command(ClusterTarget(target=target, context=context, namespace=namespace), *args, **kwargs)
 
-    return with_cluster
+def cluster_target_in(help_of_environment: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator like `cluster_target`, for a command that uses the environment."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        @click.option("--to", "engine", required=True, type=click.Choice(ENGINES), help="The engine.")
+        @click.option(
+            "--context", default="", help="The context in the kubeconfig. [default: the current context]"
+        )
+        @click.option("--namespace", default="", help="The namespace. [default: the name of the project]")
+        @target_in(help_of_environment)
+        @functools.wraps(command)
+        def with_cluster(
+            target: Target, *args: Any, engine: str, context: str, namespace: str, **kwargs: Any
+        ) -> Any:
+            del engine  # `kubernetes` is the only engine
+            cluster = ClusterTarget(target=target, context=context, namespace=namespace)
+            return command(cluster, *args, **kwargs)
+
+        return with_cluster
+
+    return add

@@ -18,7 +18,7 @@ PREFACE = """\
 have these options:
 
 - `--directory` sets the directory in which the search for the stack file begins.
-- `--env` sets the environment (default: `INFRA_ENV`, or `development`).
+- `--env` sets the environment (default: `INFRA_ENV`, or `development`; a few commands have another default).
 - `--data` sets the data directory (default: `INFRA_DATA`, or `.data` beside the stack file, `.data-test` in
   tests). The data directory identifies a running stack.
 - `--json` prints JSON for programs; its format is in [JSON output](json.md).
@@ -27,8 +27,9 @@ have these options:
 If a command fails, it prints a message and a hint on standard error, and exits with the
 [exit code](exit-codes.md) of the error.
 
-Colours are printed only in terminals; the environment variable `NO_COLOR` disables them. Secrets are masked
-in the output of all commands except `infra config env --reveal`.
+Colours are printed only in terminals; the environment variable `NO_COLOR` disables them. Secrets of the stack
+are masked in the output of all commands except `infra config env --reveal`, `infra runtime open --print` (a
+login link) and `infra runtime logs` (the lines that services have written).
 
 To complete commands, options and services with the Tab key, add one of these lines to the shell's start file:
 

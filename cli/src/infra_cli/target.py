@@ -137,36 +137,39 @@ def target(command: Callable[..., Any]) -> Callable[..., Any]:
 
     The command receives a `Target` as its first argument.
     """
+    return target_in("The environment of the stack. [env var: INFRA_ENV] [default: development]")(command)
 
-    @click.option(
-        "--data",
-        type=click.Path(path_type=Path, file_okay=False),
-        help=(
-            "The data directory, which identifies the stack.  [default: .data beside the stack file; "
-            ".data-test if --env is test]"
-        ),
-    )
-    @click.option(
-        "-C",
-        "--directory",
-        type=click.Path(path_type=Path, file_okay=False, exists=True),
-        help=(
-            "The directory in which the search for the stack file begins; the search continues in the "
-            "directories above it. [default: the working directory]"
-        ),
-    )
-    @click.option(
-        "--env",
-        "environment",
-        type=click.Choice(ENVIRONMENTS),
-        help="The environment of the stack. [env var: INFRA_ENV] [default: development]",
-    )
-    @functools.wraps(command)
-    def with_target(
-        *args: Any, directory: Path | None, environment: str | None, data: Path | None, **kwargs: Any
-    ) -> Any:
-        selected = Target(directory=directory, environment=environment, data=data)
-        output.select_stack(selected.options)
-        return command(selected, *args, **kwargs)
 
-    return with_target
+def target_in(help_of_environment: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator like `target`, for a command whose option `--env` has another default."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        @click.option(
+            "--data",
+            type=click.Path(path_type=Path, file_okay=False),
+            help=(
+                "The data directory, which identifies the stack. [env var: INFRA_DATA] "
+                "[default: .data beside the stack file; .data-test in the environment test]"
+            ),
+        )
+        @click.option(
+            "-C",
+            "--directory",
+            type=click.Path(path_type=Path, file_okay=False, exists=True),
+            help=(
+                "The directory in which the search for the stack file begins; the search continues in the "
+                "directories above it. [default: the working directory]"
+            ),
+        )
+        @click.option("--env", "environment", type=click.Choice(ENVIRONMENTS), help=help_of_environment)
+        @functools.wraps(command)
+        def with_target(
+            *args: Any, directory: Path | None, environment: str | None, data: Path | None, **kwargs: Any
+        ) -> Any:
+            selected = Target(directory=directory, environment=environment, data=data)
+            output.select_stack(selected.options)
+            return command(selected, *args, **kwargs)
+
+        return with_target
+
+    return add

@@ -25,21 +25,23 @@ def variables(exports: Mapping[str, Mapping[str, str]], kinds: Mapping[str, str]
     `exports` maps service → export → value; `kinds` maps service → kind. A well-known variable is a variable
     that client libraries read, such as DATABASE_URL. Its value is from the instance with the name of the
     kind; without this instance, from the first instance in alphabetical order. If several kinds have the
-    variable, the first kind in `KINDS` is used.
+    variable, the first kind in `KINDS` is used. The variable of an export has priority: REDIS_URL is the URL
+    of the service `redis`, even if the stack also contains Valkey.
     """
-    values = {
+    exported = {
         variable_name(service, name): value
-        for service, exported in exports.items()
-        for name, value in exported.items()
+        for service, service_exports in exports.items()
+        for name, value in service_exports.items()
     }
+    well_known: dict[str, str] = {}
     for kind in reversed([*KINDS.values()]):
         instances = sorted(service for service in exports if kinds.get(service) == kind.name)
         if not instances:
             continue
         endpoint_exports = exports[kind.name if kind.name in instances else instances[0]]
-        values |= {
+        well_known |= {
             variable: endpoint_exports[name]
             for variable, name in kind.variables.items()
             if name in endpoint_exports
         }
-    return values
+    return exported | well_known | exported

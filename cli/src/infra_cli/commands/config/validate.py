@@ -6,7 +6,7 @@ import click
 
 from infra_cli import output
 from infra_cli.profiles import PROFILES
-from infra_cli.target import Target, target
+from infra_cli.target import Target, target_in
 from infra_runtime.manifest import ENVIRONMENTS
 
 
@@ -16,7 +16,7 @@ from infra_runtime.manifest import ENVIRONMENTS
     help=f"Check only the services of a profile: {PROFILES}, or a profile of the stack file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
-@target
+@target_in("The environment to check. [default: all environments]")
 def command(target: Target, *, profile: str | None, as_json: bool) -> None:
     """Check the stack file and its references, in every environment or in the environment of --env.
 

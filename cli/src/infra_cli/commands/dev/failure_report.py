@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from infra_cli import output, usage_errors
-from infra_cli.target import Target, target
+from infra_cli.target import Target, target_in
 from infra_runtime.errors import InfraError
 
 #: The environment whose data directory contains the failure reports, if no option selects another
@@ -34,7 +34,7 @@ def command() -> None:
 
 @command.command("list", short_help="List the failure reports, the newest report last.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
-@target
+@target_in("The environment of the stack. [default: test]")
 def list_all(target: Target, *, as_json: bool) -> None:
     """List the failure reports of this project's tests, the newest report last.
 
@@ -59,7 +59,7 @@ def list_all(target: Target, *, as_json: bool) -> None:
 @command.command(short_help="Show one failure report.")
 @click.argument("test", metavar="TEST")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document, including the logs.")
-@target
+@target_in("The environment of the stack. [default: test]")
 def show(target: Target, *, test: str, as_json: bool) -> None:
     """Show one failure report: the failure, the states and logs of the services, and the trace of the test.
 
@@ -103,7 +103,7 @@ def show(target: Target, *, test: str, as_json: bool) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file; the default is the name of the report in the working directory.",
 )
-@target
+@target_in("The environment of the stack. [default: test]")
 def export(target: Target, *, test: str, file: Path | None) -> None:
     """Write one failure report to a ZIP file, for example to open the report on another machine.
 
@@ -128,7 +128,7 @@ def export(target: Target, *, test: str, file: Path | None) -> None:
 
 @command.command("import", short_help="Open failure reports of another machine.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@target
+@target_in("The environment of the stack. [default: test]")
 def import_all(target: Target, *, file: Path) -> None:
     """Copy the failure reports in a ZIP file, such as an artefact of CI, into the data directory of tests.
 

@@ -10,7 +10,7 @@ import click
 
 from infra_cli import exports
 from infra_cli.exports import Export, export_options
-from infra_cli.target import Target, target
+from infra_cli.target import Target, target_in
 from infra_runtime.manifest import ENVIRONMENTS
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ FOLDER = "compose"
 
 @click.command(short_help="Write the stack as files for Docker Compose.")
 @export_options(FOLDER)
-@target
+@target_in("The only environment to export. [default: all environments]")
 def command(target: Target, export: Export) -> None:
     """Write the stack as files for Docker Compose.
 

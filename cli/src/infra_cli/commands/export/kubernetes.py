@@ -11,7 +11,7 @@ import click
 
 from infra_cli import exports
 from infra_cli.exports import Export, export_options
-from infra_cli.target import Target, target
+from infra_cli.target import Target, target_in
 from infra_runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ FOLDER = "kubernetes"
     help="The certificate of the controller that decrypts sealed secrets, a file in the format PEM.",
 )
 @export_options(FOLDER)
-@target
+@target_in("The environment to export. [default: development, staging and production]")
 def command(
     target: Target, export: Export, *, secrets: str, certificate: Path | None, **options: Any
 ) -> None:

@@ -10,7 +10,7 @@ import click
 
 from infra_cli import output
 from infra_cli.completion import complete_services
-from infra_cli.target import Target, target
+from infra_cli.target import Target, target_in
 from infra_runtime.errors import ImageError
 
 
@@ -26,7 +26,7 @@ from infra_runtime.errors import ImageError
 )
 @click.option("--check", is_flag=True, help="Stop the service and exit when its health check succeeds.")
 @click.option("--insecure", is_flag=True, help="Use HTTP for a registry that is not on this machine.")
-@target
+@target_in("The environment of the stack. [default: production]")
 def command(
     target: Target,
     *,

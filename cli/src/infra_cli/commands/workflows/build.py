@@ -10,7 +10,7 @@ import click
 
 from infra_cli import output
 from infra_cli.completion import complete_services
-from infra_cli.target import Target, target
+from infra_cli.target import Target, target_in
 
 if TYPE_CHECKING:
     from infra_runtime.images.build import Built
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     "--uncompressed", is_flag=True, help="Do not compress layers, so that digests are the same everywhere."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
-@target
+@target_in("The environment of the stack. [default: production]")
 def command(
     target: Target,
     *,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from infra_cli import exports, output
-from infra_cli.cluster_target import ClusterTarget, cluster_target, rollout_timeout
+from infra_cli.cluster_target import ClusterTarget, cluster_target_in, rollout_timeout
 
 if TYPE_CHECKING:
     from infra_runtime.engines.kubernetes.live.deploy import Request
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     help="Seconds to wait for the lock, if another deploy is running.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
-@cluster_target
+@cluster_target_in("The environment of the stack. [default: production]")
 def command(cluster: ClusterTarget, *, as_json: bool, **options: Any) -> None:
     """Deploy the stack to a Kubernetes cluster, and wait until it is ready.
 
