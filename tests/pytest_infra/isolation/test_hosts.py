@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from fakes import upstream
 from fakes.suite import Suite
 from infra_runtime import catalogue
+from infra_runtime.engines.local.stack import Endpoint
 from infra_runtime.manifest import KINDS
+from pytest_infra.isolation.hosts import RoutedHost
 
 PROXIES = [
     pytest.param(kind, marks=pytest.mark.real(kind))
@@ -101,3 +105,47 @@ def test_each_test_has_its_own_routes(suite: Suite, kind: str) -> None:
 
     result.assert_outcomes(passed=7)
     result.stdout.fnmatch_lines(["infra: 2 services, *; 0 processes, 0 ports, 0 sockets left"])
+
+
+# --- without a proxy ---------------------------------------------------------------------------------
+
+SERVER = Endpoint("caddy", {"host": "127.0.0.1", "port": "8080"}, {"http": 8080}, "/nowhere")
+
+
+class FakeHost(RoutedHost):
+    """A host name whose proxy adds and removes routes only at the end of the list, as Caddy does."""
+
+    used: tuple[str, ...] = ()
+
+    def update(self) -> None:
+        kept = self.used[: len(self.added_routes)]
+        self.used = (*kept, *(route.path for route in self.added_routes[len(kept) :]))
+
+
+@pytest.fixture
+def host() -> FakeHost:
+    unit = FakeHost(SERVER, "test-1", "a test")
+    unit.respond("/kept")
+    return unit
+
+
+def test_the_routes_of_an_example_are_removed_at_its_end(host: FakeHost) -> None:
+    with host.example() as example:
+        example.respond("/more")
+        assert host.used == ("/kept", "/more")
+
+    assert host.used == ("/kept",)
+
+
+def test_the_routes_of_a_failed_example_remain_until_the_next_example(host: FakeHost) -> None:
+    with contextlib.suppress(AssertionError), host.example() as example:
+        example.respond("/failed")
+        raise AssertionError
+    in_the_report = host.used
+    host.respond("/between")
+
+    with host.example():
+        in_the_next_example = host.used
+
+    assert in_the_report == ("/kept", "/failed")
+    assert in_the_next_example == host.used == ("/kept", "/between")

@@ -39,6 +39,8 @@ class RoutedHost(Host):
         super().__init__(server, name, label, host_name=f"{name}.localhost")
         #: the routes in the order in which they were added; the last route is matched first
         self.added_routes: list[HostRoute] = []
+        #: the routes of the last Hypothesis example, if the example has failed
+        self._failed_routes: list[HostRoute] = []
 
     def route(self, path: str = "/*", *, to: Endpoint | str, strip: bool = False) -> None:
         """Add a route that forwards requests to a service or to `HOST:PORT`.
@@ -58,9 +60,17 @@ class RoutedHost(Host):
 
     @contextlib.contextmanager
     def example(self) -> Iterator[RoutedHost]:
-        """Yield this host for one Hypothesis example; afterwards, remove the routes of the example."""
+        """Yield this host for one Hypothesis example; afterwards, remove the routes of the example.
+
+        The routes of a failed example remain until the next example begins, for the failure report.
+        """
+        self._remove_failed_example()
         route_count = len(self.added_routes)
-        yield self
+        try:
+            yield self
+        except BaseException:
+            self._failed_routes = self.added_routes[route_count:]
+            raise
         self.clear(route_count)
 
     def routes(self) -> list[Any]:
@@ -72,6 +82,21 @@ class RoutedHost(Host):
         if len(self.added_routes) > remaining:
             del self.added_routes[remaining:]
             self.update()
+
+    def _remove_failed_example(self) -> None:
+        """Remove the routes of the last example if it has failed, and keep the routes that were added later.
+
+        The later routes are added again, because a proxy can only remove the routes that were added last.
+        """
+        failed_ids = {id(route) for route in self._failed_routes}
+        numbers = [number for number, route in enumerate(self.added_routes) if id(route) in failed_ids]
+        self._failed_routes = []
+        if numbers:
+            later_routes = [route for route in self.added_routes[numbers[0] :] if id(route) not in failed_ids]
+            self.clear(numbers[0])
+            if later_routes:
+                self.added_routes += later_routes
+                self.update()
 
     def _append(self, route: HostRoute) -> None:
         self.added_routes.append(route)
