@@ -124,7 +124,7 @@ def kafka(settings: KafkaSettings, _: Contributions = ()) -> ServiceSpec:
             writable=("/opt/kafka/config", "/opt/kafka/logs"),
             # The command of the image; an empty command would remove it.
             command=("/etc/kafka/docker/run",),
-            env=_container(properties),
+            env={**_container(properties), **settings.env},
             data="/var/lib/kafka/data",
             ports={"client": 9092, "controller": 9093},
             health=("sh", "-c", "/opt/kafka/bin/kafka-topics.sh --bootstrap-server localhost:9092 --list"),
