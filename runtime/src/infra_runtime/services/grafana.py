@@ -100,7 +100,7 @@ def grafana(settings: GrafanaSettings, contributions: Contributions = ()) -> Ser
     )
 
 
-#: Grafana sends nothing to its vendor, loads no plugins, and writes its log to the standard output.
+#: Grafana sends nothing to its vendor, installs no plugins, and writes its log to the standard output.
 _SETTINGS = {
     "analytics.reporting_enabled": "false",
     "analytics.check_for_updates": "false",

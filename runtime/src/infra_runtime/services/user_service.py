@@ -249,8 +249,8 @@ class OwnServiceSettings(BaseModel):
     def spec(self, command: tuple[str, ...]) -> ServiceSpec:
         """Return the spec of the service: its command is `command`, and the keys determine the other fields.
 
-        The service exports `host`, `port`, a `NAME_port` for each port, and `url` if a port has the name
-        `http`.
+        The service exports `host`, `port` (the first port), a `NAME_port` for each port, and `url` if a port
+        has the name `http`.
         """
         exports = {"host": "${host}"}
         for port in self.ports:
