@@ -1,4 +1,4 @@
-"""Charts of the metrics in the stack's Prometheus, with the same panels as the dashboards of Grafana.
+"""Charts of the metrics in the stack's Prometheus: the panels of Grafana about metrics of named jobs.
 
 Source: Prometheus documentation, "HTTP API".
 """
@@ -55,7 +55,7 @@ def _series(
 ) -> Iterator[Series]:
     for legend, query in panel.queries.items():
         metric_names = _NAME.findall(query)
-        # A query that contains no name of a metric selects its metrics with a pattern.
+        # Left out: a query that selects its metrics with a pattern, and a query about all processes.
         if not metric_names or not names.issuperset(metric_names):
             continue
         expression = Template(query).substitute(jobs='job=~".+"')

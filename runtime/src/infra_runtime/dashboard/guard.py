@@ -45,8 +45,8 @@ class Guard:
     """Middleware that refuses requests for other hosts, from other origins, or without a session.
 
     The paths in `public` and below `assets` need no session; their handlers check POST requests themselves.
-    For other paths, every request except GET needs the role `OPERATOR`, and the header with the token of the
-    session.
+    For other paths, every request except GET and HEAD needs the role `OPERATOR`, and the header with the
+    token of the session. A request with the key of the service needs neither a session nor a token.
     """
 
     def __init__(
