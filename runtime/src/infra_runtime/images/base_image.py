@@ -29,8 +29,7 @@ from infra_runtime.images.root_archive import is_root_archive, read_root_archive
 from infra_runtime.value import frozen
 
 _PYTHON = re.compile(r"(?P<folder>(?:usr/|usr/local/|opt/[^/]+/)?bin)/python(?P<version>3\.\d+)")
-#: the files that are read from the layers: the lists of packages of Debian and Alpine, and the name of the
-#: distribution
+#: the files that are read from the layers: the list of packages of Debian, and the name of the distribution
 _STATUS, _RELEASE = "var/lib/dpkg/status", "etc/os-release"
 _FILES = frozenset({_STATUS, _RELEASE, "usr/lib/os-release"})
 #: the size limit for each of these files in bytes

@@ -71,7 +71,7 @@ class Container:
         return [*(self.settings.get("Entrypoint") or []), *(arguments or self.settings.get("Cmd") or [])]
 
     def health(self) -> list[str]:
-        """Return the command of the health check; empty if the image has none."""
+        """Return the command of the health check; empty without one, and for a command of a shell."""
         test = (self.settings.get("Healthcheck") or {}).get("Test") or []
         return list(test[1:]) if test[:1] == ["CMD"] else []
 
