@@ -170,7 +170,7 @@ def code_files(name: str) -> list[Path] | None:
 
     The files are the loaded modules of the kind's top-level package, and the folder in which the distribution
     is installed: installing, upgrading and removing the distribution changes this folder. The result is None
-    if the distribution cannot be found.
+    if no module of the package is loaded, or if the distribution cannot be found.
     """
     point = joined()[name]
     package = point.module.partition(".")[0]

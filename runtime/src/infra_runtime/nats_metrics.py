@@ -28,7 +28,7 @@ _MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def exposition(values: Mapping[str, Any]) -> str:
-    """Return all numbers of an answer of `/varz`, also in nested objects, in the format of Prometheus."""
+    """Return all numbers from 0 in an answer of `/varz`, also in nested objects, for Prometheus."""
     return "".join(
         f"# TYPE {name} gauge\n{name} {number}\n" for name, number in _numbers(PREFIX, values) if number >= 0
     )

@@ -160,9 +160,9 @@ class Keys:
 class Tokens:
     """Issues, verifies, exchanges and revokes tokens.
 
-    All tokens of one login have the same claim `sid`. If a refresh token is used a second time, it was
-    probably stolen, and all tokens of its login are revoked. If the application has several processes, the
-    storage must be Valkey, so that all processes share the revoked tokens.
+    All tokens of one login have the same claim `sid`. If a refresh token is used a second time or after its
+    revocation, it was probably stolen, and all tokens of its login are revoked. If the application has
+    several processes, the storage must be Valkey, so that all processes share the revoked tokens.
     """
 
     def __init__(
