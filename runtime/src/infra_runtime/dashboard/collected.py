@@ -44,7 +44,7 @@ def charts(url: str, since: float, until: float, step: float) -> list[Chart]:
                 title = f"{dashboard.title}: {panel.title}"
                 charts.append(chart(title, _UNITS.get(panel.unit, ""), "collected", series))
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
-        raise CollectedError(f"Prometheus does not answer: {error}") from error
+        raise CollectedError(f"Prometheus does not answer, or its answer is not valid: {error}") from error
     finally:
         connection.close()
     return [item for item in charts if item.series]
