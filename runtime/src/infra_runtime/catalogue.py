@@ -146,7 +146,10 @@ class Entry:
 
 
 def entry(name: str) -> Entry:
-    """Return the catalogue's entry of a kind. Raises `UnknownServiceError` if no kind has this name."""
+    """Return the catalogue's entry of a kind.
+
+    Raises `UnknownServiceError` if no kind has this name, and `ConfigurationError` if it cannot be loaded.
+    """
     if kind := KINDS.get(name):
         target = f"{kind.module}:ENTRY"
         return _described(_checked(importlib.import_module(kind.module).ENTRY, target), kind)

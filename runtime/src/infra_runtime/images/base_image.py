@@ -255,7 +255,8 @@ def select(layout: Layout, image: Descriptor, platform: Platform | None, name: s
 def contents(base: BaseImage) -> Contents:
     """Return the interpreters and the lists of packages in the layers of an image.
 
-    Raises `IntegrityError` if a layer is damaged, or differs from its `diff_id` in the configuration.
+    Raises `IntegrityError` if a layer is damaged, or differs from its `diff_id` in the configuration, and
+    `ImageError` if its compression is not supported.
     """
     files: dict[str, str] = {}
     for layer, diff_id in zip(base.layers, base.diff_ids, strict=True):

@@ -95,7 +95,8 @@ class Running:
 def prepare(image: BaseImage, folder: Path, variables: Mapping[str, str]) -> Container:
     """Unpack an image into a new folder, and return the container.
 
-    Raises `IntegrityError` if a layer of the image is damaged or unsafe.
+    Raises `IntegrityError` if a layer of the image is damaged or unsafe, and `ImageError` if it is not
+    supported.
     """
     unpack_image(image, folder / "root")
     # A runner cannot create these folders on the read-only file system.

@@ -196,7 +196,10 @@ class Tokens:
         )
 
     def issue(self, actor: Actor, *, login: str = "") -> TokenPair:
-        """Return a pair of tokens for an actor; `login` is the claim `sid`, by default a new one."""
+        """Return a pair of tokens for an actor; `login` is the claim `sid`, by default a new one.
+
+        Raises `ConfigurationError` if the keys can only verify tokens.
+        """
         login = login or secrets.token_urlsafe(16)
         return TokenPair(
             access=self._token("access", actor, login), refresh=self._token("refresh", actor, login)
