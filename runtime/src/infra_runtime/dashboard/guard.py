@@ -94,7 +94,7 @@ class Guard:
         if scope["path"] in self._public or scope["path"].startswith(self._assets):
             return None
         if session is None:
-            return HTTPStatus.UNAUTHORIZED, "log in first: `infra runtime open` prints a link"
+            return HTTPStatus.UNAUTHORIZED, "log in first: `infra runtime open` opens a login link"
         return None if is_reading else _problem_of_change(scope, session)
 
     def _has_key(self, scope: Scope) -> bool:

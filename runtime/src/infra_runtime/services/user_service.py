@@ -128,7 +128,8 @@ CONTAINER_UID = 10001
 def _container(settings: UserServiceSettings, cwd: str) -> Container:
     """Return the container of a service for its spec.
 
-    If the settings contain neither an image nor a Dockerfile, pytest-infra generates a Dockerfile for Python.
+    If the settings contain neither `image`, `build` nor `dockerfile`, pytest-infra generates a Dockerfile for
+    Python.
     """
     table = settings.container or UserContainer()
     generated = not (table.image or table.build or table.dockerfile)
