@@ -74,4 +74,4 @@ def test_the_exporter_answers_with_503_while_the_monitor_does_not_answer(monkeyp
     monkeypatch.setattr(nats_metrics, "read", refuse)
 
     assert " 503 " in answer("/metrics").splitlines()[0]
-    assert "NATS does not answer: connection refused" in answer("/metrics")
+    assert "the numbers of NATS cannot be read: connection refused" in answer("/metrics")

@@ -146,7 +146,10 @@ class Entry:
 
 
 def entry(name: str) -> Entry:
-    """Return the catalogue's entry of a kind. Raises `UnknownServiceError` if no kind has this name."""
+    """Return the catalogue's entry of a kind.
+
+    Raises `UnknownServiceError` if no kind has this name, and `ConfigurationError` if it cannot be loaded.
+    """
     if kind := KINDS.get(name):
         target = f"{kind.module}:ENTRY"
         return _described(_checked(importlib.import_module(kind.module).ENTRY, target), kind)
@@ -170,7 +173,7 @@ def code_files(name: str) -> list[Path] | None:
 
     The files are the loaded modules of the kind's top-level package, and the folder in which the distribution
     is installed: installing, upgrading and removing the distribution changes this folder. The result is None
-    if the distribution cannot be found.
+    if no module of the package is loaded, or if the distribution cannot be found.
     """
     point = joined()[name]
     package = point.module.partition(".")[0]

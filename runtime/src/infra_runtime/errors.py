@@ -1,4 +1,4 @@
-"""The classes of all errors that a user can fix; an error has a message and a hint that describes the fix.
+"""The classes of all errors that a user can fix; an error has a message, and usually a hint for the fix.
 
 Every constructor passes all its arguments to `super().__init__`, so that pytest-xdist can pickle
 the error. `to_json` and `from_json` transfer an error over the control socket.
@@ -30,7 +30,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 class InfraError(Exception):
-    """The base class of all errors that a user can fix. Bugs in pytest-infra raise other exceptions."""
+    """The base class of all errors that a user can fix, and of `LeftoverError`, which is a bug."""
 
     hint: str = ""
     #: the exit code of a command that fails with this error
@@ -56,7 +56,7 @@ class ConfigurationError(InfraError):
 
 
 class BinaryMissingError(InfraError):
-    """The error that an executable which a service needs is not in any of the searched folders."""
+    """The error that an executable which a service needs was not found, or cannot be used (`problem`)."""
 
     exit_code = 5
 
@@ -139,7 +139,7 @@ class NoStackError(InfraError):
 
 
 class UnknownServiceError(InfraError):
-    """The error that a stack has no service with the requested name."""
+    """The error that a stack has no service, or the catalogue no kind, with the requested name."""
 
     exit_code = 6
 
@@ -355,7 +355,7 @@ def _error_classes(base: type[InfraError]) -> dict[str, type[InfraError]]:
 
 
 def from_json(data: dict[str, Any]) -> InfraError:
-    """Return the error that `to_json` converted; the class is `InfraError` if its name is unknown."""
+    """Return the error that `to_json` converted; its class is `InfraError` if it cannot be created."""
     error_class = _error_classes(InfraError).get(data.get("kind", ""))
     error = InfraError(data.get("message", "unknown error"))
     if error_class is not None:

@@ -24,7 +24,7 @@ PATIENCE = 120.0
 
 
 def main(program: str, folder: Path) -> None:
-    """Record the classes of one start. Raises `SystemExit` with a message if the server does not start."""
+    """Record the classes of one start. Raises `SystemExit` with a message if Java wrote no file."""
     logs, output = folder / "log", folder / "classes.aot"
     ports = _free_ports(2)
     template = folder / "training.properties"
@@ -65,7 +65,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _wait(server: subprocess.Popen[bytes], port: int) -> None:
-    """Wait until the server accepts connections and has answered a request."""
+    """Wait until the server has answered a request or exited, at most `PATIENCE` seconds."""
     deadline = time.monotonic() + PATIENCE
     while server.poll() is None and time.monotonic() < deadline:
         try:

@@ -122,7 +122,7 @@ KINDS: Mapping[str, Kind] = {
         ),
         Kind(
             name="log-forwarder",
-            summary="copies the log lines of all services to a stream of NATS",
+            summary="copies the log lines of the services to a stream of NATS",
             ports={},
             extra="nats",
             target="nats",
@@ -144,7 +144,7 @@ KINDS: Mapping[str, Kind] = {
         ),
         Kind(
             name="redis",
-            summary="keys, caches, queues (Redis 7.0, the version before its new licence)",
+            summary="keys, caches, queues (Redis 7.0, a version before the new licence)",
             ports={"client": 6380},
             # The kind `valkey`, which has the same protocol, sets this variable, too.
             variables={"REDIS_URL": "url"},
@@ -333,8 +333,8 @@ PROFILES: Mapping[str, tuple[str, ...]] = {
     ),
 }
 #: The profiles that depend on the stack file. Both contain the services with a table in the stack file.
-#: `full` also contains the default stack; `everything` also contains a service of each kind, but only one
-#: proxy.
+#: `full` also contains the default stack; `everything` also contains a service of each kind that is not
+#: `external`, but only one proxy.
 FULL, EVERYTHING = "full", "everything"
 #: the name of the role that proxies provide, of the setting that selects the kind of the proxy, and of the
 #: service of this kind

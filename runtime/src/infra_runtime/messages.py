@@ -97,7 +97,7 @@ class Failure(Message):
     """A service that did not become ready, and the reason."""
 
     service: str
-    #: `start`; `port-taken`; or `needs` if a service that this service needs has failed
+    #: `start`; `port-taken`; `needs` if a service that this service needs has failed; empty if it was stopped
     kind: str
     reason: str
     #: for `port-taken`: the number of the port, and a description of the process that uses the port
@@ -312,7 +312,7 @@ class Names(Message):
 class Crash(Message):
     """The parameters of `crash`: the services, and the number of the signal that is sent to their processes.
 
-    If `wait` is true, the supervisor answers when the services are ready again.
+    If `wait` is true, the supervisor answers when the services are ready again or have failed.
     """
 
     services: tuple[str, ...]
@@ -347,7 +347,7 @@ class Released(Message):
     """The answer to `release`, a client's request to end its lease; `leases` is the number that remains."""
 
     leases: int
-    #: whether the lease was the last one, so that the stack stops
+    #: whether the stack stops, for example because the lease was the last one
     ending: bool
     #: the longest time in seconds that the stop of the stack can take
     stop_seconds: float = 0.0

@@ -2,7 +2,7 @@
 
 `python -m infra_runtime.nats_metrics HOST PORT` answers `GET /metrics` with the numbers in `/varz` of the
 server's monitor. The address of the monitor is the value of the variable `NATS_MONITOR_URL`, because the path
-of this address is a secret. If the monitor does not answer, the status is 503.
+of this address is a secret. If the monitor does not answer with JSON, the status is 503.
 
 The names of the metrics are those of prometheus-nats-exporter.
 Sources: NATS documentation, "Monitoring"; Prometheus documentation, "Exposition formats".
@@ -28,7 +28,7 @@ _MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def exposition(values: Mapping[str, Any]) -> str:
-    """Return all numbers of an answer of `/varz`, also in nested objects, in the format of Prometheus."""
+    """Return all numbers from 0 in an answer of `/varz`, also in nested objects, for Prometheus."""
     return "".join(
         f"# TYPE {name} gauge\n{name} {number}\n" for name, number in _numbers(PREFIX, values) if number >= 0
     )
@@ -69,14 +69,14 @@ class Handler(BaseHTTPRequestHandler):
     """The handler of HTTP requests to the exporter."""
 
     def do_GET(self) -> None:
-        """Answer a request: metrics at `/metrics`, status 404 elsewhere, 503 if NATS does not answer."""
+        """Answer a request: metrics at `/metrics`, status 404 elsewhere, 503 if NATS cannot be read."""
         if self.path != "/metrics":
             self._answer(http.client.NOT_FOUND, "the metrics are at /metrics\n")
             return
         try:
             text = exposition(read(os.environ[VARIABLE]))
         except (OSError, ValueError) as error:
-            self._answer(http.client.SERVICE_UNAVAILABLE, f"NATS does not answer: {error}\n")
+            self._answer(http.client.SERVICE_UNAVAILABLE, f"the numbers of NATS cannot be read: {error}\n")
             return
         self._answer(http.client.OK, text)
 

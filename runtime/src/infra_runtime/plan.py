@@ -74,7 +74,10 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
-        """Return the plan that `to_json` converted. Raises `ValueError` or `KeyError` for other data."""
+        """Return the plan that `to_json` converted.
+
+        Raises `ValueError`, `KeyError` or `TypeError` for other data.
+        """
         return cls(
             environment=data["environment"],
             root=data["root"],

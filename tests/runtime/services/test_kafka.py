@@ -49,6 +49,14 @@ def test_settings_and_options_are_properties() -> None:
     assert written["log.retention.hours"] == "1"
 
 
+def test_variables_of_the_service_are_also_set_in_the_container() -> None:
+    container = spec_of("kafka", env={"KAFKA_LOG4J_ROOT_LOGLEVEL": "WARN"}).container
+
+    assert container is not None
+    assert container.env["KAFKA_LOG4J_ROOT_LOGLEVEL"] == "WARN"
+    assert container.env["KAFKA_NODE_ID"] == "1"
+
+
 def test_the_recorded_server_uses_only_its_own_ports_and_folder() -> None:
     """The seed is shared by all stacks, so its steps must not contain references to one of them."""
     (seed,) = seeds()

@@ -55,7 +55,7 @@ class ControlPlaneApi:
     def get(self, path: str, **query: str) -> dict[str, Any]:
         """Return the resource, or the list of resources, at a path.
 
-        Raises `ApiError` if it does not exist.
+        Raises `ApiError` if it does not exist, or if the server refuses the request.
         """
         answer: dict[str, Any] = self._request("GET", f"{path}?{urlencode(query)}" if query else path)
         return answer
@@ -133,7 +133,7 @@ class ControlPlaneApi:
         kind: str = "",
         accept: str = "application/json",
     ) -> Any:
-        """Send a request; return the decoded JSON object of the answer, or None. Raises `ApiError`."""
+        """Send a request; return the JSON object in the answer; None for other answers. Raises `ApiError`."""
         headers = {**self._headers, "Accept": accept, **({"Content-Type": kind} if kind else {})}
         content = None if body is None else json.dumps(body)
         status, answer = self._connection.send(

@@ -16,9 +16,9 @@ PREFACE = """\
 <!-- written by `python -m infra_runtime.dashboard.api_reference`; a test compares it with the document -->
 
 The [dashboard](../services/dashboard.md) returns its data as JSON. Programs send the header `x-dashboard-key`
-with the export `key` of the service; browsers send the cookie of a session. The OpenAPI document is at
-`/api/v1/openapi.json`. Times are Unix seconds, durations are seconds. An error is a `Problem` (RFC 9457) with
-a `detail`.
+with the export `key` of the service; browsers send the cookie of a session, and with every request except GET
+the header `x-dashboard-token`. The OpenAPI document is at `/api/v1/openapi.json`. Times are Unix seconds,
+durations are seconds. An error is a `Problem` (RFC 9457) with a `detail`, except the answer of `/ready`.
 """
 
 

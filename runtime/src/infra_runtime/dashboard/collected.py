@@ -1,4 +1,4 @@
-"""Charts of the metrics in the stack's Prometheus, with the same panels as the dashboards of Grafana.
+"""Charts of the metrics in the stack's Prometheus: the panels of Grafana about metrics of named jobs.
 
 Source: Prometheus documentation, "HTTP API".
 """
@@ -44,7 +44,7 @@ def charts(url: str, since: float, until: float, step: float) -> list[Chart]:
                 title = f"{dashboard.title}: {panel.title}"
                 charts.append(chart(title, _UNITS.get(panel.unit, ""), "collected", series))
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
-        raise CollectedError(f"Prometheus does not answer: {error}") from error
+        raise CollectedError(f"Prometheus does not answer, or its answer is not valid: {error}") from error
     finally:
         connection.close()
     return [item for item in charts if item.series]
@@ -55,7 +55,7 @@ def _series(
 ) -> Iterator[Series]:
     for legend, query in panel.queries.items():
         metric_names = _NAME.findall(query)
-        # A query that contains no name of a metric selects its metrics with a pattern.
+        # Left out: a query that selects its metrics with a pattern, and a query about all processes.
         if not metric_names or not names.issuperset(metric_names):
             continue
         expression = Template(query).substitute(jobs='job=~".+"')

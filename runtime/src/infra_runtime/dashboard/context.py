@@ -89,7 +89,10 @@ class Dashboard:
         return {Paths(str(folder)).stack: folder for folder in folders if disk.is_folder(str(folder))}
 
     async def endpoints(self, stack: str) -> Endpoints:
-        """Return the exports of all services of a stack, including secrets. Raises `InfraError`."""
+        """Return the exports of all services of a stack, including secrets.
+
+        Raises `InfraError`, and `ParameterError` for an unknown stack.
+        """
         paths = self.paths_of(stack)
         if paths is self.paths:
             return await self.stack.endpoints()

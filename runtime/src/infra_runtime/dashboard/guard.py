@@ -45,8 +45,8 @@ class Guard:
     """Middleware that refuses requests for other hosts, from other origins, or without a session.
 
     The paths in `public` and below `assets` need no session; their handlers check POST requests themselves.
-    For other paths, every request except GET needs the role `OPERATOR`, and the header with the token of the
-    session.
+    For other paths, every request except GET and HEAD needs the role `OPERATOR`, and the header with the
+    token of the session. A request with the key of the service needs neither a session nor a token.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Guard:
         if scope["path"] in self._public or scope["path"].startswith(self._assets):
             return None
         if session is None:
-            return HTTPStatus.UNAUTHORIZED, "log in first: `infra runtime open` prints a link"
+            return HTTPStatus.UNAUTHORIZED, "log in first: `infra runtime open` opens a login link"
         return None if is_reading else _problem_of_change(scope, session)
 
     def _has_key(self, scope: Scope) -> bool:

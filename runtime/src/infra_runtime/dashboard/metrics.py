@@ -57,7 +57,7 @@ class Measured:
 
 
 def range_of(query: Mapping[str, str]) -> Range:
-    """Return the time range that the parameters of a request select.
+    """Return the time range that the parameters of a request select, at most `LONGEST` seconds long.
 
     Raises `ParameterError` if a parameter is not a time, or if the range is empty.
     """

@@ -141,7 +141,7 @@ def document() -> dict[str, Any]:
                 "get": _operation("Sessions of pytest, the newest first", "TestSessions", sessions)
             },
             "/api/v1/tests/sessions/{session}": {
-                "get": _operation("The tests of a session, the newest first", "TestRuns", tests)
+                "get": _operation("The tests of a session, by default the newest first", "TestRuns", tests)
             },
             "/api/v1/tests/{report}": {"get": _operation("A failure report with its logs", "Report", report)},
             "/api/v1/tests/imports": {

@@ -1,9 +1,9 @@
 """Charts of the metrics that the stack's services send to the telemetry service.
 
-For a sum that only increases, the chart shows its rate. For a distribution, charts show the rate, percentiles
-and the share of failed requests. Other values are shown without changes. Source: OpenTelemetry Specification,
-"Metrics Data Model", and its semantic conventions for HTTP metrics (`http.response.status_code`,
-`error.type`).
+For a sum that only increases, the chart shows its rate. For a distribution, charts show the rate, the share
+of failed requests, and (for a histogram with bounds) percentiles. Other values are shown without changes.
+Source: OpenTelemetry Specification, "Metrics Data Model", and its semantic conventions for HTTP metrics
+(`http.response.status_code`, `error.type`).
 """
 
 from __future__ import annotations

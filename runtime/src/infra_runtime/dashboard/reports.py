@@ -97,7 +97,7 @@ class Report:
 
     @property
     def exception(self) -> str:
-        """The first line of the last exception in the text of the failure."""
+        """The first line of the last exception in the text of the failure; without one, the last line."""
         lines = [line.rstrip() for line in self.description.failure.splitlines() if line.strip()]
         marked = [
             line[1:].strip()

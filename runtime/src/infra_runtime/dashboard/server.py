@@ -50,7 +50,7 @@ async def serve(
     )
     sockets = [*sockets, *ipv6_socket(port)]
     stack.follow()
-    print(f"{dashboard.url}: `infra runtime open {name}` prints a login link", flush=True)
+    print(f"{dashboard.url}: `infra runtime open {name}` opens a login link", flush=True)
     sampling = asyncio.create_task(stack.sample())
     # The streams end at SIGTERM, before the server waits for open requests. `Guard` adds the header `Date`.
     server = AsgiServer(application(dashboard), stopping=dashboard.closing)

@@ -206,7 +206,7 @@ def test_to_json(row: TestRow) -> dict[str, Any]:
 
 
 def running(reading: Reading, summary: Summary) -> list[tuple[str, float]]:
-    """Return the tests without an end, and their starts; empty if the session has ended.
+    """Return at most 50 tests without an end, and their starts; empty if the session has ended.
 
     If the session was killed, these are the tests that the kill has interrupted.
     """

@@ -1,8 +1,8 @@
 """Login links and sessions of the dashboard.
 
-A login link contains a token for one login. A session begins with this login, and ends with the run of the
-stack. Only hashes of login tokens and of session cookies are stored, so that the memory and the file of the
-sessions do not give access to the dashboard.
+A login link contains a token for one login. A session begins with this login, and ends with the logout or
+with the run of the stack. Only hashes of login tokens and of session cookies are stored, so that the memory
+and the file of the sessions do not give access to the dashboard.
 
 Sources: OWASP Session Management Cheat Sheet; NIST SP 800-63B, "Session Secrets".
 """
@@ -36,7 +36,7 @@ class Role(IntEnum):
 
     #: reads all pages
     VIEWER = 1
-    #: starts, stops and restarts services
+    #: starts, stops and restarts services; saves, restores and removes snapshots; imports and removes files
     OPERATOR = 2
     #: creates login links
     ADMIN = 3

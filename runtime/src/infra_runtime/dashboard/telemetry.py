@@ -20,7 +20,7 @@ PATIENCE = 30.0
 
 
 class TelemetryError(InfraError):
-    """The telemetry service does not answer, or it refuses a request."""
+    """The telemetry service is missing, does not answer, or refuses a request."""
 
     def __init__(self, problem: str, status: int = 0, *, is_missing: bool = False) -> None:
         super().__init__(problem, status)
@@ -34,7 +34,8 @@ class TelemetryError(InfraError):
 async def ask(endpoints: Endpoints, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
     """Return the answer of the telemetry service to a query.
 
-    Raises `TelemetryError` if the stack has no telemetry service, or if the service does not answer.
+    Raises `TelemetryError` if the stack has no telemetry service, or if the service does not answer or
+    refuses the query.
     """
     exports = _exports(endpoints)
     return await asyncio.to_thread(_ask, exports["query_url"], exports["key"], path, parameters)

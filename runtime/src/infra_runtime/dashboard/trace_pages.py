@@ -147,7 +147,9 @@ class TracePages:
     async def _span(self, request: Request) -> Response:
         trace, name = _name(request), request.path_params["span"]
         if not _SPAN.fullmatch(name):
-            raise ProblemError(HTTPStatus.NOT_FOUND, "the id of a span must have 16 hexadecimal digits")
+            raise ProblemError(
+                HTTPStatus.NOT_FOUND, "the id of a span must have 16 hexadecimal digits in lower case"
+            )
         run = {"run": text} if (text := request.query_params.get("run", "")) else {}
         spans, logs = await asyncio.gather(
             self._ask(request, "spans", {"trace": trace, "id": name, **run}),
@@ -169,7 +171,9 @@ class TracePages:
 def _name(request: Request) -> str:
     name: str = request.path_params["trace"]
     if not _TRACE.fullmatch(name):
-        raise ProblemError(HTTPStatus.NOT_FOUND, "the id of a trace must have 32 hexadecimal digits")
+        raise ProblemError(
+            HTTPStatus.NOT_FOUND, "the id of a trace must have 32 hexadecimal digits in lower case"
+        )
     return name
 
 

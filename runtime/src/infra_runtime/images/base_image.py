@@ -29,8 +29,7 @@ from infra_runtime.images.root_archive import is_root_archive, read_root_archive
 from infra_runtime.value import frozen
 
 _PYTHON = re.compile(r"(?P<folder>(?:usr/|usr/local/|opt/[^/]+/)?bin)/python(?P<version>3\.\d+)")
-#: the files that are read from the layers: the lists of packages of Debian and Alpine, and the name of the
-#: distribution
+#: the files that are read from the layers: the list of packages of Debian, and the name of the distribution
 _STATUS, _RELEASE = "var/lib/dpkg/status", "etc/os-release"
 _FILES = frozenset({_STATUS, _RELEASE, "usr/lib/os-release"})
 #: the size limit for each of these files in bytes
@@ -256,7 +255,8 @@ def select(layout: Layout, image: Descriptor, platform: Platform | None, name: s
 def contents(base: BaseImage) -> Contents:
     """Return the interpreters and the lists of packages in the layers of an image.
 
-    Raises `IntegrityError` if a layer is damaged, or differs from its `diff_id` in the configuration.
+    Raises `IntegrityError` if a layer is damaged, or differs from its `diff_id` in the configuration, and
+    `ImageError` if its compression is not supported.
     """
     files: dict[str, str] = {}
     for layer, diff_id in zip(base.layers, base.diff_ids, strict=True):

@@ -36,8 +36,7 @@ USER = 65532
 #: the beginning of the name of the folder for the files of an incomplete build
 _NEW = ".new-"
 _LAUNCHER = "/opt/infra/launcher.py"
-#: the time between two health checks, and the time limit of a health check, in nanoseconds. Source: Moby,
-#: image spec 1.2
+#: the nanoseconds in a second; the times of a health check are in nanoseconds. Source: Moby, image spec 1.2
 _SECOND = 1_000_000_000
 #: the beginning of the names of this project's labels
 LABEL = "io.github.pytest-infra"
@@ -94,15 +93,15 @@ class _Parts:
 def build(request: Request, folder: Path, *, report: Callable[[str], None] = lambda _: None) -> list[Built]:
     """Build the images into layouts in a folder, with SBOM, provenance and archives beside them.
 
-    `report` is called with a line of text for each step. The new files replace the files of earlier builds
-    only when all new files are complete.
+    `report` is called with a line of text for each step. The images are replaced one after the other; the
+    layout of an image is replaced when all its blobs are complete.
 
     Raises:
         ImageError: the base image, the lock file or a package cannot be used, or the disk is full.
         ConfigurationError: a service cannot be run in an image.
         IntegrityError: a blob of the base image is damaged.
     """
-    with disk_errors(folder, "The images of the last build are unchanged."):
+    with disk_errors(folder, "Each image is complete: it is the new one, or that of the last build."):
         request = replace(request, lock=request.lock or find_lock(request.project.root))
         if not request.lock and project_dependencies(request.project.root):
             raise ImageError(
@@ -222,7 +221,7 @@ def _image(
 
 
 def _packages(parts: Sequence[_Parts]) -> list[sbom.Package]:
-    """Return the packages of the images for all platforms without duplicates."""
+    """Return the packages of the images for all platforms; equal packages can occur several times."""
     return [
         package
         for part in parts

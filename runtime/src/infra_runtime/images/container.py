@@ -71,7 +71,7 @@ class Container:
         return [*(self.settings.get("Entrypoint") or []), *(arguments or self.settings.get("Cmd") or [])]
 
     def health(self) -> list[str]:
-        """Return the command of the health check; empty if the image has none."""
+        """Return the command of the health check; empty without one, and for a command of a shell."""
         test = (self.settings.get("Healthcheck") or {}).get("Test") or []
         return list(test[1:]) if test[:1] == ["CMD"] else []
 
@@ -95,7 +95,8 @@ class Running:
 def prepare(image: BaseImage, folder: Path, variables: Mapping[str, str]) -> Container:
     """Unpack an image into a new folder, and return the container.
 
-    Raises `IntegrityError` if a layer of the image is damaged or unsafe.
+    Raises `IntegrityError` if a layer of the image is damaged or unsafe, and `ImageError` if it is not
+    supported.
     """
     unpack_image(image, folder / "root")
     # A runner cannot create these folders on the read-only file system.

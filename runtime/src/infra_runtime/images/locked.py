@@ -47,7 +47,7 @@ class Locked:
 
 
 def find_lock(root: Path) -> Path | None:
-    """Return the lock file of a project: the first of `LOCK_FILES` that exists."""
+    """Return the lock file of a project: the first of `LOCK_FILES` that exists; None without one."""
     return next((root / name for name in LOCK_FILES if (root / name).is_file()), None)
 
 

@@ -112,7 +112,7 @@ def code_files(root: Path, *, without: Sequence[Path] = ()) -> list[str]:
     Paths that match a pattern in `IGNORED` or `.dockerignore`, and the folders in `without`, are left out.
     The folders of exports are also left out, because they can contain secrets. A pattern in `.dockerignore`
     matches a path relative to the project; with `**/`, it matches a name in any folder. Exceptions (`!`) are
-    not supported.
+    not supported: they raise `ConfigurationError`.
     """
     patterns = _patterns(root / IGNORE_FILE)
     folders = {path.absolute() for path in (*without, root / OUTPUT)}

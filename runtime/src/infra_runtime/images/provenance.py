@@ -34,7 +34,8 @@ class Inputs:
 def document(project: Project, name: str, digest: str, inputs: Inputs) -> bytes:
     """Return the provenance of an image with a digest.
 
-    The document contains no time, so that the provenance is always the same for the same inputs.
+    The document does not contain the time of the build, so that the provenance is always the same for the
+    same inputs.
     """
     sources: list[dict[str, Any]] = [
         _source(f"image:{inputs.base or inputs.base_digest}", inputs.base_digest)

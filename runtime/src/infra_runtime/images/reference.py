@@ -70,5 +70,5 @@ def parse_reference(text: str) -> Reference:
 
 
 def as_tag(text: str) -> str:
-    """Return a valid tag for a string: each character that a tag cannot contain becomes a hyphen."""
+    """Return a tag for a string, in which invalid characters become hyphens; it can be empty."""
     return re.sub(r"[^A-Za-z0-9_.-]", "-", text).lstrip(".-")[:128]

@@ -68,6 +68,7 @@ def own_services(plan: Plan, names: tuple[str, ...] = ()) -> list[ServiceSpec]:
     Raises:
         ConfigurationError: a service in `names` already has an image or a Dockerfile, or is not one of the
             user's own services.
+        UnknownServiceError: the plan does not contain a service in `names`.
     """
     specs = {spec.name: spec for spec in plan.services}
     for name in names:
@@ -95,8 +96,8 @@ def _problem(spec: ServiceSpec) -> str:
 def role_of(spec: ServiceSpec, python: str) -> Role:
     """Return the role of a service; `python` is the path of the interpreter in the image.
 
-    Raises `ConfigurationError` if the command contains a reference whose value is known only when the image
-    runs.
+    Raises `ConfigurationError` if the command, the health check or the working directory contains a reference
+    whose value is known only when the image runs.
     """
     container = container_of(spec)
     values = {

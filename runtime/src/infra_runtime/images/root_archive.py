@@ -21,7 +21,7 @@ from infra_runtime.images.layout import Layout
 _LEFT_OUT = re.compile(
     r"(var/log|var/cache/apt|var/cache/ldconfig|var/lib/apt/lists|dev|proc|sys|run|tmp)/.*|.*\.pyc|.*/__pycache__"
 )
-#: the path of a file of the C library → the architecture of the image
+#: the name of a file of the C library → the architecture of the image
 _LOADERS = {"ld-linux-x86-64.so.2": "amd64", "ld-linux-aarch64.so.1": "arm64", "ld-musl-x86_64.so.1": "amd64"}
 #: Source: Debian, the default PATH of login(1)
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -68,7 +68,11 @@ def read_root_archive(path: Path, into: Path, *, time: int) -> Layout:
         raise IntegrityError(str(path), f"the archive is damaged: {error}") from error
     architecture = next(filter(None, (_LOADERS.get(Path(_name(member)).name) for member in members)), "")
     if not architecture:
-        raise ImageError(str(path), "the processor of the root file system is unknown: it has no C library")
+        raise ImageError(
+            str(path),
+            "the processor of the root file system is unknown: it has none of the files "
+            f"{', '.join(_LOADERS)}",
+        )
     config = {
         "architecture": architecture,
         "os": "linux",

@@ -18,7 +18,8 @@ from infra_runtime.images.documents import OPAQUE, WHITEOUT
 def unpack_image(image: BaseImage, folder: Path) -> None:
     """Unpack all layers of an image into an empty folder.
 
-    Raises `IntegrityError` if a layer is damaged, or contains a path that leaves the folder.
+    Raises `IntegrityError` if a layer is damaged, or contains a path that leaves the folder, and `ImageError`
+    if its compression is not supported.
     """
     folder.mkdir(parents=True)
     for layer in image.layers:

@@ -1,4 +1,4 @@
-"""The SBOM of an image in the format CycloneDX 1.6: its Python packages and the packages of its base image.
+"""The SBOM of an image in the format CycloneDX 1.6: its Python packages and the Debian packages of its base.
 
 The document has no time and no random number, so that the same image has the same SBOM.
 

@@ -28,7 +28,8 @@ _FILES = {
     "/inbox.js": ("inbox.js", "text/javascript; charset=utf-8"),
     "/inbox.css": ("inbox.css", "text/css; charset=utf-8"),
 }
-#: The policy for the HTML of a message, which must not load files or run scripts; links open a new tab.
+#: The policy for the HTML of a message, which must not load files or run scripts. The page lists the links of
+#: the message.
 _MESSAGE_POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'self'; sandbox"

@@ -2,7 +2,8 @@
 
 The index contains the envelope and the most important headers of each message. The first line of a file is
 this summary as JSON; the bytes of the message follow. The folder contains at most `max_messages` messages
-with `max_bytes` bytes in total; the oldest messages above these limits are dropped and counted.
+with `max_bytes` bytes in total; the oldest messages above these limits are dropped and counted. The newest
+message stays, even if it is larger.
 """
 
 from __future__ import annotations

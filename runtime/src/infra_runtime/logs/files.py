@@ -102,8 +102,8 @@ class LogFile:
         """Yield the lines that begin at the offset `start` or later and end at the offset `end` or before.
 
         By default, all lines at the time of the call are yielded. If `complete` is true, an incomplete last
-        line is left out. If the supervisor has dropped lines after `start`, the first result is a line that
-        describes the gap.
+        line is left out. If the supervisor has dropped lines after `start` (above 0), a line that describes
+        the gap is yielded instead.
         """
         offset = self.start if start is None else start
         end = self.size if end is None else end

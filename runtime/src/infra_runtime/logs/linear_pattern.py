@@ -5,7 +5,8 @@ for a line of 50 characters, and a search cannot be interrupted. A server must t
 expression of a request. This module follows all alternatives at the same time: it converts the expression to
 an automaton, and computes a transition of the automaton when a text needs it.
 
-The syntax is the syntax of `re`, without look-arounds, references to groups, and atomic groups.
+The syntax is the syntax of `re`, without look-arounds, references to groups, atomic groups, and possessive
+repetitions.
 """
 
 from __future__ import annotations

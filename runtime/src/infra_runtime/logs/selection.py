@@ -69,8 +69,8 @@ class Selection:
     def entries(self, lines: Iterable[Line]) -> Iterator[Entry]:
         """Yield the selected lines.
 
-        If a message is selected because of its level or id, its continuation lines, such as a traceback, are
-        also selected.
+        If a message is selected because of its level, id or fields, those of its continuation lines, such as
+        a traceback, are also selected that match the times and patterns.
         """
         last_messages: dict[str, tuple[str, bool]] = {}
         for line in lines:

@@ -98,7 +98,7 @@ def read(subject: str, payload: bytes, header: Mapping[str, str] | None) -> Line
 
 
 async def last(context: JetStreamContext, service: str) -> Line | None:
-    """Return the newest line of a service in the stream; None if the stream contains no line of it."""
+    """Return the newest line of a service in the stream; None if its newest message is not a line."""
     try:
         message = await context.get_last_msg(STREAM, f"{PREFIX}.{service}")
     except NotFoundError:

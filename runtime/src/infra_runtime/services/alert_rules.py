@@ -74,7 +74,8 @@ class Thresholds(BaseModel):
     restarts: Levels = Levels(warning=3)
     #: the length in seconds of the time range for computing rates, durations and restarts
     window: Seconds = 300.0
-    #: the seconds for which the condition of an alert must hold before the alert fires
+    #: the seconds for which the condition of an alert must hold before the alert fires; an alert about
+    #: restarts fires at once
     after: float = Field(default=60.0, ge=0, le=86400)
 
 

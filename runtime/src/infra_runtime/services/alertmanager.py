@@ -114,7 +114,7 @@ def alertmanager(settings: AlertmanagerSettings, contributions: Contributions = 
 
 
 def _receiver(settings: AlertmanagerSettings, contributions: Contributions) -> dict[str, Any]:
-    """Return the receiver with a configuration for each service that receives alerts."""
+    """Return the receiver with a configuration for each service that receives alerts; it can have none."""
     receiver: dict[str, Any] = {"name": NO_RECEIVER}
     for offer in contributions:
         if isinstance(offer.value, AlertReceiver):

@@ -1,4 +1,4 @@
-"""The dashboard: web pages of the stack, in a process that starts when a browser connects."""
+"""The dashboard: web pages of the stack, in a process that starts at the first connection."""
 
 from __future__ import annotations
 

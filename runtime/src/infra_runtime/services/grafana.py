@@ -38,7 +38,7 @@ class GrafanaSettings(ServiceSettings):
     #: the service whose metrics are shown; it exports `url`
     target: str = Field(_KIND.target, pattern=SERVICE)
     #: the folder that contains Grafana's folders `conf` and `public`; by default, Grafana searches for them
-    #: in the folder of its executable
+    #: itself, or the script that starts Grafana passes the folder
     home: str = ""
     #: settings of Grafana, by `SECTION.KEY`, such as `"users.default_theme" = "light"`
     options: Mapping[str, str] = {}
@@ -100,7 +100,7 @@ def grafana(settings: GrafanaSettings, contributions: Contributions = ()) -> Ser
     )
 
 
-#: Grafana sends nothing to its vendor, loads no plugins, and writes its log to the standard output.
+#: Grafana sends nothing to its vendor, installs no plugins, and writes its log to the standard output.
 _SETTINGS = {
     "analytics.reporting_enabled": "false",
     "analytics.check_for_updates": "false",

@@ -1,8 +1,8 @@
 """The dashboards about the services of a stack: their panels and queries as data, and their JSON for Grafana.
 
-A dashboard contains the metrics about one subject, such as `database`. A stack has a dashboard for each
-subject of its scrape jobs. The queries contain the names of the jobs and no variables of Grafana, so that a
-metrics store can execute the queries without changes.
+A dashboard contains the metrics about one subject, such as `database`. A stack has the dashboards for the
+subjects of its scrape jobs. The queries contain the names of the jobs (except two queries about all
+processes) and no variables of Grafana, so that a metrics store can execute the queries without changes.
 
 Sources: Grafana documentation, "JSON model"; for the names of metrics, `infra_runtime.web.metrics`, the
 READMEs of node_exporter, postgres_exporter, redis_exporter and prometheus-nats-exporter, and RabbitMQ's list
@@ -31,7 +31,7 @@ class Panel:
 
     title: str
     queries: Mapping[str, str]
-    #: an id of Grafana's units: `s`, `bytes`, `percent`, `reqps`, `ops`, `short`
+    #: an id of Grafana's units, such as `s`, `bytes`, `percent` or `reqps`
     unit: str = "short"
 
 
@@ -282,7 +282,7 @@ DASHBOARDS = (
 
 
 def rendered(jobs: Mapping[str, Contribution]) -> dict[str, dict[str, Any]]:
-    """Return a mapping from uid to dashboard (Grafana's JSON model), one for each subject of the scrape jobs.
+    """Return a mapping from uid to dashboard (Grafana's JSON model) for the subjects of the scrape jobs.
 
     `jobs` maps the name of each job to the contribution with the address of its metrics.
     """

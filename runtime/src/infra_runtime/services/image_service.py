@@ -41,7 +41,7 @@ _IMAGE = (
     r"(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$"
 )
 #: The options of the engine's command `run` that the key `options` must not contain. The value is the key of
-#: the stack file to use instead, or None if pytest-infra sets the option itself.
+#: the stack file to use instead, or None if pytest-infra sets the option itself, or does not support it.
 _SET_OPTIONS: Mapping[str, str | None] = {
     **dict.fromkeys(("rm", "name", "label", "label-file", "pull", "detach", "cidfile", "log-driver"), None),
     **dict.fromkeys(("interactive", "tty", "sig-proxy", "stop-timeout", "restart"), None),
@@ -60,9 +60,10 @@ class Volume(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: the path on this machine: relative to the stack file, or in the service's folder `${data}`
+    #: the path on this machine: relative to the stack file, in the service's folder `${data}`, or with
+    #: `outside` any other path
     path: str = Field(min_length=1)
-    #: whether the container may write to the volume; by default, true only for `${data}`
+    #: whether the container may write to the volume; by default, true only for `${data}` and paths below it
     writable: bool | None = None
     #: whether the path may be outside of the project
     outside: bool = False
@@ -113,7 +114,8 @@ class ImageServiceSettings(OwnServiceSettings):
     image: str = Field(pattern=_IMAGE)
     #: the digest of the image; the planner reads it from `infra.lock`
     digest: str = Field("", pattern=r"^(sha256:[0-9a-f]{64})?$")
-    #: the command-line arguments after the image's entry point; None keeps the command of the image
+    #: the command-line arguments after the image's entry point; None keeps the command of the image, unless
+    #: `entrypoint` is set
     command: Argv | None = None
     entrypoint: str | None = None
     #: the working directory in the container; empty: the working directory of the image
@@ -146,10 +148,14 @@ class ImageServiceSettings(OwnServiceSettings):
         for option in options:
             name = option.removeprefix("--").partition("=")[0]
             if not option.startswith("--") or not name:
-                raise ValueError(f"{option!r} should be written as --NAME=VALUE")
+                raise ValueError(f"{option!r} should be written as --NAME or --NAME=VALUE")
             if name in _SET_OPTIONS:
                 key = _SET_OPTIONS[name]
-                problem = f"use the key `{key}` instead of --" if key else "pytest-infra sets the option --"
+                problem = (
+                    f"use the key `{key}` instead of --"
+                    if key
+                    else "pytest-infra sets or excludes the option --"
+                )
                 raise ValueError(f"{problem}{name}")
         return options
 

@@ -35,8 +35,8 @@ _LOGS = "${data}/log"
 _FILE = "${data}/server.properties"
 #: the folder with the cache of loaded classes; this cache halves the processor time of a start
 _CLASSES = "${data}/classes"
-#: Java writes only errors to the log. A class cache that does not match this Java is not an error: Java then
-#: starts without the cache.
+#: Kafka writes warnings and errors to the log, and Java writes only errors. A class cache that does not match
+#: this Java is not an error: Java then starts without the cache.
 _LOGGING = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dorg.slf4j.simpleLogger.showDateTime=true "
     "-Xlog:disable -Xlog:all=error:stderr"
@@ -61,7 +61,7 @@ class KafkaSettings(ServiceSettings):
     auto_create: bool = True
     #: the number of partitions of a topic if the client does not set the number
     partitions: int = Field(1, ge=1, le=1000)
-    #: the maximum size of the Java heap, such as `512m`
+    #: the maximum size of the Java heap, such as `512m`; it has no effect on the container
     heap: str = Field("256m", pattern=r"^\d+[mg]$")
     #: further properties in the configuration of the server, such as `log.retention.hours = "1"`
     options: Mapping[str, str] = {}
@@ -124,7 +124,7 @@ def kafka(settings: KafkaSettings, _: Contributions = ()) -> ServiceSpec:
             writable=("/opt/kafka/config", "/opt/kafka/logs"),
             # The command of the image; an empty command would remove it.
             command=("/etc/kafka/docker/run",),
-            env=_container(properties),
+            env={**_container(properties), **settings.env},
             data="/var/lib/kafka/data",
             ports={"client": 9092, "controller": 9093},
             health=("sh", "-c", "/opt/kafka/bin/kafka-topics.sh --bootstrap-server localhost:9092 --list"),

@@ -2,7 +2,8 @@
 
 The tag of a pod's image determines the behaviour of the pod: `crashes`, `missing` (the image cannot be
 pulled), `slow` (never ready), `hangs` (a task that never ends) and `fails` (a task that exits with 1). With
-any other tag, a pod becomes ready, and a task is complete.
+any other tag, a pod becomes ready, and a task is complete. A pod with the tag `hangs` or `fails` that is not
+a task stays pending.
 
 Sources: kwok documentation, "Stages Configuration", "Logs" and "PortForward".
 """
@@ -48,7 +49,8 @@ _CRASHES = (
 )
 _MISSING = "  state: {waiting: {reason: ImagePullBackOff, message: Back-off pulling image}}"
 
-#: expressions that match only pods that already have a state; a stage for new pods excludes them
+#: expressions that match only pods that are being deleted, or already have a state; a stage for new pods
+#: excludes them
 _NEW = (".metadata.deletionTimestamp", ".status.podIP")
 _JOB = '.metadata.ownerReferences[]? | select(.kind == "Job")'
 

@@ -1,4 +1,4 @@
-"""The log forwarder, which copies the log lines of all services to a stream of NATS.
+"""The log forwarder, which copies the log lines of the services to a stream of NATS.
 
 Source: NATS documentation, "JetStream", for the limits of a stream.
 """

@@ -1,4 +1,4 @@
-"""A mail server that delivers nothing: it keeps all messages in an inbox with a JSON API and a web page.
+"""A mail server that delivers nothing: it keeps the messages in an inbox with a JSON API and a web page.
 
 Sources: aiosmtpd's documentation; for the container axllent/mailpit, `Dockerfile` (ports, health check), and
 Mailpit's documentation, "Runtime options".

@@ -66,8 +66,9 @@ PROTOCOL = Exchange(
         ),
     ),
 )
-#: Only the account `root` remains, for connections from all addresses on which the server listens. It has an
-#: invalid password hash, so that nothing can log in to a server whose password was not set.
+#: Besides the locked account `mariadb.sys`, only `root` remains, for connections from all addresses on which
+#: the server listens. It has an invalid password hash, so that nothing can log in to a server whose password
+#: was not set.
 _ACCOUNTS = """
 delete from mysql.global_priv where user = 'root' and host <> 'localhost';
 update mysql.global_priv set host = '%', priv =

@@ -46,7 +46,7 @@ def _folders(server: Path) -> Iterator[Path]:
 
 
 def main(arguments: list[str]) -> int:
-    """Create the data folder, and return the exit status of the server."""
+    """Create the data folder, and return the exit status of the server; 1 if an SQL file is missing."""
     statements, server, *options = arguments
     paths = files(Path(server))
     if paths is None:

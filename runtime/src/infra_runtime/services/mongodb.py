@@ -48,11 +48,11 @@ class MongoSettings(ServiceSettings):
     engine: Literal["mongod", "emulated"] = "mongod"
     #: whether mongo-java-server is used if `mongod` is missing
     emulation: bool = False
-    #: the size of the cache of MongoDB, in megabytes
+    #: the size of the cache of MongoDB, in megabytes; it has no effect on the container
     cache: int = Field(256, ge=256, le=10_000_000)
     #: the database in `url`; in tests, each test has its own database
     database: str = Field("test", max_length=63, pattern=r'^[^/\\. "$*<>:|?\x00]+$')
-    #: collection → the indexes of this collection in every database
+    #: collection → the indexes of this collection in `database`, and in the databases of tests
     indexes: Indexes = Field(default_factory=dict)
 
 
@@ -78,7 +78,7 @@ def _ready(settings: MongoSettings) -> Exchange:
 def mongodb(settings: MongoSettings, _: Contributions = ()) -> ServiceSpec:
     """Return the spec of MongoDB or of its emulation, mongo-java-server.
 
-    Raises `ConfigurationError` if `mongod` was not found and the setting `emulation` is false.
+    Raises `ConfigurationError` if only the emulation was found and the setting `emulation` is false.
     """
     emulated = settings.engine == "emulated"
     if emulated and not settings.emulation:

@@ -1,4 +1,4 @@
-"""The setting `indexes` of MongoDB: the indexes of each collection, which every database has.
+"""The setting `indexes` of MongoDB: the indexes of each collection in `database` and in tests.
 
 Source: MongoDB documentation, "createIndexes", "Limits and Thresholds" (names of collections), "TTL Indexes".
 """
@@ -39,7 +39,7 @@ class IndexSettings(BaseModel):
     keys: Annotated[Words, Field(min_length=1, max_length=32)]
     #: whether MongoDB refuses a second document with the same values of the fields
     unique: bool = False
-    #: whether the index omits documents that do not have the fields
+    #: whether the index omits documents that have none of the fields
     sparse: bool = False
     #: the server removes a document when this number of seconds has passed since the time in the field
     expire_after: int | None = Field(None, ge=0, le=_LONGEST)

@@ -163,7 +163,8 @@ def _text(configuration: Mapping[str, Any]) -> str:
 #: the keys in `options` that define users of the server
 _AUTH = frozenset({"authorization", "accounts", "operator", "resolver", "no_auth_user"})
 _SHARED = {"user": "shared", "password": "${secret.password}"}
-#: the limit in bytes for the data of a test account: more than a test needs, but too little to fill a disk
+#: the limits of a test account (connections, bytes and streams): more than a test needs, but too little to
+#: fill a disk
 _LIMITS = {"limits": {"max_connections": 100}}
 _JETSTREAM = {"jetstream": {"max_mem": 64 * 2**20, "max_file": 256 * 2**20, "max_streams": 100}}
 

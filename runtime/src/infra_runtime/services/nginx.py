@@ -56,7 +56,7 @@ class NginxPorts(Ports):
 
 class NginxSettings(ProxySettings):
     ports: NginxPorts = NginxPorts()
-    #: the number of processes that answer requests
+    #: the number of processes that answer requests; the container has one
     workers: int = Field(1, ge=1, le=1024)
     #: further directives of the block `http`, such as `client_max_body_size = "1m"`
     options: Mapping[str, str] = {}
@@ -190,7 +190,7 @@ _NOT_FOUND = (
 
 
 def definition(name: str, route: Route) -> str:
-    """Return the directives of a route for the block `http`; `name` is the name of the route.
+    """Return the directives of a route for the block `http`; empty for a route to files.
 
     nginx keeps the percent-encoding of a path if the configuration does not change the path, or if the new
     path is a variable.

@@ -46,7 +46,10 @@ def defaults(*, grpc: bool) -> Iterator[Default]:
 
 
 def _own_defaults(signal: str, *, grpc: bool) -> Iterator[Default]:
-    """Yield the variables for one signal, which are set if the user sets the receiver of another signal."""
+    """Yield the variables for one signal, which are set if the user sets the receiver of another signal.
+
+    The address for gRPC is also set if the user selects gRPC for this signal only.
+    """
     prefix_of_signal = _OWN[signal]
     other_receivers = _receiver(*(prefix for name, prefix in _OWN.items() if name != signal))
     receiver_variables = _receiver(_ALL, prefix_of_signal)

@@ -73,8 +73,7 @@ def pocketbase(settings: PocketbaseSettings, _: Contributions = ()) -> ServiceSp
     """
     credentials = {EMAIL: settings.superuser, PASSWORD: "${secret.password}"}
     is_made_by_server = settings.hooks == SUPERUSER_HOOKS
-    # Garbage collection is off, because it takes a quarter of the time of this process, which ends after 30
-    # ms.
+    # Garbage collection is off, because it takes a quarter of the time of this short process.
     superuser = Run(command=_migrate("${data}", hooks=SUPERUSER_HOOKS), env={**credentials, "GOGC": "off"})
     watch = "true" if settings.watch else "false"
     return ServiceSpec(

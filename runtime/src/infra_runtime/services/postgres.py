@@ -37,7 +37,8 @@ from infra_runtime.spec import (
 
 OLDEST = 15
 CLUSTER = "${data}/cluster"
-#: the locales that are part of PostgreSQL 17 and later, and are therefore the same on every machine
+#: the locales that are part of PostgreSQL (since version 17; `PG_UNICODE_FAST` since 18), and are therefore
+#: the same on every machine
 BUILT_IN_LOCALES = frozenset({"C", "C.UTF-8", "PG_UNICODE_FAST"})
 
 _PORTS = KINDS["postgres"].ports
@@ -69,7 +70,7 @@ class PostgresSettings(ServiceSettings):
     #: the locale of new clusters; C.UTF-8 sorts by code point, and recognises all letters since version 17
     #: (before: only ASCII letters)
     locale: str = "C.UTF-8"
-    #: the extensions that every database has, such as `vector`
+    #: the extensions of the database `postgres` and of every new database, such as `vector`
     extensions: Words = ()
     #: further server parameters, such as `shared_preload_libraries`
     options: Mapping[str, str] = {}
@@ -84,7 +85,7 @@ class PostgresSettings(ServiceSettings):
 
             installable = recipes.versions("postgres")
             raise ValueError(
-                f"version {OLDEST} or later is required, not {version};"
+                f"a version from {OLDEST} to 99 is required, not {version};"
                 f" `infra bin install` can install these versions: {installable}"
             )
         return version

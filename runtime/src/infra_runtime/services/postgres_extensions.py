@@ -1,4 +1,4 @@
-"""Create the extensions in the setting `extensions` of PostgreSQL, so that all databases have them.
+"""Create the extensions in the setting `extensions` of PostgreSQL, so that all new databases have them.
 
 PostgreSQL creates each database as a copy of the database `template1`. A server in single-user mode creates
 the extensions in `template1` and in the existing database `postgres`, before the server starts.

@@ -127,7 +127,7 @@ class Ready(BaseModel):
     port: str | None = None
     #: for `http` and `https`: a string that the body contains
     contains: str = ""
-    #: for `https`: the path of a file with the certificate of the authority; if None, every certificate is
+    #: for `https`: the path of a file with the certificate of the authority; if empty, every certificate is
     #: accepted
     ca: str = ""
     #: for `https`: the host name in the certificate; `localhost` by default

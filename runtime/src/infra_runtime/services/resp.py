@@ -50,8 +50,8 @@ class RespSettings(ServiceSettings):
 
     #: whether the data is kept across restarts, in an append-only file
     durable: bool = True
-    #: whether clients need the password in `url`; the password is random, or the value of `requirepass` in
-    #: `options`
+    #: whether clients need the password in `url`; the password is random. The setting has no effect if
+    #: `options` sets a password (`requirepass`, `aclfile` or `user`)
     auth: bool = True
     databases: int = Field(16, ge=1, le=10_000)
     #: further directives, such as `maxmemory = "64mb"`
@@ -73,7 +73,7 @@ _USERS = frozenset({"requirepass", "aclfile", "user"})
 
 
 def _exchange(*steps: Send | Expect, password: str, timeout: float = PATIENCE) -> Exchange:
-    """Return a probe that logs in and then runs `steps`.
+    """Return a probe that logs in, if `password` is not empty, and then runs `steps`.
 
     Before a login, the server does not report that it is still loading its data.
     """

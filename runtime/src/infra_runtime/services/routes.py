@@ -104,8 +104,8 @@ def path_expression(path: str) -> str:
 
     The proxy must not distinguish upper and lower case when it applies the expression.
 
-    The route `/api/*` also applies to `/api`. A `*` at the end of the path matches any text; any other `*`
-    matches a text without `/`. The expression has the same meaning in PCRE and in RE2.
+    The route `/api/*` also applies to `/api`. If the only `*` is at the end of the path, it matches any text;
+    otherwise, each `*` matches a text without `/`. The expression has the same meaning in PCRE and in RE2.
 
     Source: Caddy documentation, "Request matchers", path.
     """

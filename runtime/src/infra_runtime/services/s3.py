@@ -56,7 +56,7 @@ class S3Settings(ServiceSettings):
 
 
 def s3(settings: S3Settings, _: Contributions = ()) -> ServiceSpec:
-    """Return the spec of the object storage; it is ready when it refuses a request without a signature."""
+    """Return the spec of the object storage: SeaweedFS, or moto."""
     return _moto(settings) if settings.engine == "moto" else _seaweedfs(settings)
 
 

@@ -1,4 +1,4 @@
-"""The receiver of traces, logs and metrics; its process starts when a program sends the first of these data.
+"""The receiver of traces, logs and metrics; its process starts at the first connection.
 
 Sources: OpenTelemetry specification, "OTLP Exporter Configuration", "Environment Variable Specification",
 "Resource SDK"; OpenTelemetry semantic conventions, "Service", "Deployment".

@@ -128,7 +128,8 @@ CONTAINER_UID = 10001
 def _container(settings: UserServiceSettings, cwd: str) -> Container:
     """Return the container of a service for its spec.
 
-    If the settings contain neither an image nor a Dockerfile, pytest-infra generates a Dockerfile for Python.
+    If the settings contain neither `image`, `build` nor `dockerfile`, pytest-infra generates a Dockerfile for
+    Python.
     """
     table = settings.container or UserContainer()
     generated = not (table.image or table.build or table.dockerfile)
@@ -249,8 +250,8 @@ class OwnServiceSettings(BaseModel):
     def spec(self, command: tuple[str, ...]) -> ServiceSpec:
         """Return the spec of the service: its command is `command`, and the keys determine the other fields.
 
-        The service exports `host`, `port`, a `NAME_port` for each port, and `url` if a port has the name
-        `http`.
+        The service exports `host`, `port` (the first port), a `NAME_port` for each port, and `url` if a port
+        has the name `http`.
         """
         exports = {"host": "${host}"}
         for port in self.ports:

@@ -1,4 +1,4 @@
-"""The limits of the telemetry service. A value above a limit is cut, dropped or refused, and counted."""
+"""The limits of the telemetry service. A value above a limit is cut, dropped or refused."""
 
 from __future__ import annotations
 

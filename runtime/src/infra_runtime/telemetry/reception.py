@@ -58,9 +58,9 @@ class Reception:
     ) -> Records:
         """Store the records in a request body; return them, with the number of rejected records.
 
-        `encoding` is `gzip` or `identity`. The function returns when the records are committed. If the
-        process is killed before the commit, the client gets no response and sends the records again. Raises
-        `RefusedError`.
+        `encoding` is `gzip`, `x-gzip` or `identity`. The function returns when the records are committed. If
+        the process is killed before the commit, the client gets no response and sends the records again.
+        Raises `RefusedError`.
         """
         body = bytearray()
         try:

@@ -129,7 +129,8 @@ class Store:
         `size` is the number of bytes of their request. When `settled` has reached the value that `added` has
         after this call, the records are stored if `problem` is empty, and otherwise discarded.
 
-        Raises `StoreUnavailableError` if the queue is full, or if the last transaction has failed.
+        Raises `StoreUnavailableError` if the queue is full, if the last transaction has failed, or if the
+        file cannot be read.
         """
         if self.problem:
             raise StoreUnavailableError(self.problem)

@@ -75,7 +75,7 @@ _MODULES = {
     "session": "sessions",
     "set_level": "logs",
 }
-#: the distributions of the extra `web`
+#: the modules of the extra `web` that this package imports
 _LIBRARIES = frozenset({"joserfc", "prometheus_client", "structlog"})
 
 

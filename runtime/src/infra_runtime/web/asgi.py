@@ -58,7 +58,7 @@ def with_headers(message: Message, headers: Headers) -> Message:
 
 
 def adding_headers(send: Send, headers: Headers) -> Send:
-    """Return a function that sends messages, and sets `headers` in the message `http.response.start`."""
+    """Return a function that sends messages, and sets `headers` at the start of a response or WebSocket."""
 
     async def send_with_headers(message: Message) -> None:
         is_start = message["type"] in {"http.response.start", "websocket.accept"}

@@ -38,7 +38,7 @@ MAX_ENTRY = 65_536
 
 
 class AuditError(IntegrityError):
-    """An audit log was changed; `line` is the number of the first wrong line."""
+    """An audit log was changed, or the key is wrong; `line` is the number of the first wrong line."""
 
     def __init__(self, path: str, line: int, reason: str) -> None:
         super().__init__(path, f"line {line}: {reason}", "The entries before this line are unchanged.")
@@ -76,11 +76,15 @@ class AuditLog:
         return cls(settings.audit_file, key=key.get_secret_value() if key else "")
 
     async def record(self, action: str, *, actor: str = "", **details: object) -> None:
-        """Append an entry; return when the entry is on the disk."""
+        """Append an entry; return when the entry is on the disk. Raises the errors of `append`."""
         await asyncio.to_thread(self.append, action, actor=actor, **details)
 
     def append(self, action: str, *, actor: str = "", **details: object) -> Head:
-        """Append an entry, and return the new head. Values that are not JSON are stored as strings."""
+        """Append an entry, and return the new head. Values that are not JSON are stored as strings.
+
+        Raises `ValueError` if the entry has more than `MAX_ENTRY` bytes, and `AuditError` if the end of the
+        log was changed.
+        """
         with self._lock, self._opened() as descriptor:
             last_head = self._last_entry(descriptor)
             fields = {

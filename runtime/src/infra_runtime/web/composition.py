@@ -37,9 +37,9 @@ def application(
     """Return an ASGI application with all middleware, and configure the log.
 
     `checks` maps dependencies to their checks for `/ready`, `roles` maps roles to permissions, and `statuses`
-    maps classes of exceptions to HTTP statuses. `tokens`, `storage` and `metrics` are created from the
-    settings if they are None. Requests pass through the middleware in this order; middleware that the
-    settings do not require is left out:
+    maps classes of exceptions to HTTP statuses. If they are None, `tokens` is created from the settings,
+    `storage` is a `MemoryStorage`, and `metrics` is a new `Metrics`. Requests pass through the middleware in
+    this order; middleware that the settings do not require is left out:
 
     Cors, Measurement, Recovery, Tracing, Timeout, MetaInject, Alerting, Logger, ErrorHandler, Endpoints,
     RateLimit, BodyLimit, Authentication, Sessions.

@@ -32,7 +32,8 @@ from infra_runtime.web.asgi import (
 )
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
-#: paths that programs request every few seconds; their requests are logged with the level `debug`
+#: paths that programs request every few seconds; their requests are logged with the level `debug`, unless
+#: they fail
 QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
 #: the largest number of characters of a text in a record; longer texts are cut
 MAX_TEXT = 4096
@@ -176,7 +177,8 @@ def _escaped(text: str) -> str:
 class Logger:
     """Logs each request when it ends: method, path, status, duration in seconds, and bytes of the response.
 
-    The query and the headers are not logged, because they can contain secrets.
+    The record also contains the outcome, and the address of the client. The query and the headers are not
+    logged, because they can contain secrets.
     """
 
     def __init__(self, app: Application, *, clock: Callable[[], float] = time.perf_counter) -> None:

@@ -42,7 +42,7 @@ class GrpcCall:
 
 
 class Metrics:
-    """The metrics of one application, in a new registry if no registry is passed."""
+    """The metrics of one application; without a registry, a new one that also has those of the process."""
 
     def __init__(
         self,

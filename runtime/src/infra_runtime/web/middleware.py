@@ -94,7 +94,8 @@ class MetaInject:
     """Generates the request id, accepts or generates the correlation id, and sends both in the response.
 
     A correlation id in the header `X-Correlation-ID`, or `X-Request-ID`, is accepted if it has at most 128
-    letters, digits, dots, hyphens and underscores. Otherwise the correlation id is the request id.
+    letters, digits, dots, hyphens and underscores, and begins with a letter or digit. Otherwise the
+    correlation id is the request id.
     """
 
     def __init__(self, app: Application) -> None:
@@ -120,7 +121,7 @@ class MetaInject:
 
 
 class ErrorHandler:
-    """Answers an exception with a problem document if `statuses` has its class; otherwise, `Recovery` does.
+    """Answers a `ProblemError`, or an exception whose class is in `statuses`; `Recovery` answers all others.
 
     Starlette answers an unexpected exception with 500, and then raises the exception again. Therefore, a
     response with the status 500 is sent only after the application has ended, if its body is one message.

@@ -37,7 +37,7 @@ class ProblemError(InfraError):
 
 
 def title(status: int) -> str:
-    """Return the name of an HTTP status."""
+    """Return the name of an HTTP status; `Error` for an unknown status."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

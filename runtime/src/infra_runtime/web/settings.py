@@ -43,7 +43,8 @@ class WebSettings(BaseSettings):
     #: the file for the log; standard output if unset
     log_file: Path | None = None
 
-    #: the token for `/metrics` and `/debug/…`; if it is unset, `/metrics` is public
+    #: the token for `/metrics` and `/debug/…`; if it is unset, `/metrics` is public, and `/debug/…` exists
+    #: only in development and tests, where it is public, too
     operations_token: SecretStr | None = Field(default=None, min_length=16)
 
     #: the secret for HS256, HS384 or HS512, of at least 32, 48 or 64 bytes

@@ -160,9 +160,9 @@ class Keys:
 class Tokens:
     """Issues, verifies, exchanges and revokes tokens.
 
-    All tokens of one login have the same claim `sid`. If a refresh token is used a second time, it was
-    probably stolen, and all tokens of its login are revoked. If the application has several processes, the
-    storage must be Valkey, so that all processes share the revoked tokens.
+    All tokens of one login have the same claim `sid`. If a refresh token is used a second time or after its
+    revocation, it was probably stolen, and all tokens of its login are revoked. If the application has
+    several processes, the storage must be Valkey, so that all processes share the revoked tokens.
     """
 
     def __init__(
@@ -196,7 +196,10 @@ class Tokens:
         )
 
     def issue(self, actor: Actor, *, login: str = "") -> TokenPair:
-        """Return a pair of tokens for an actor; `login` is the claim `sid`, by default a new one."""
+        """Return a pair of tokens for an actor; `login` is the claim `sid`, by default a new one.
+
+        Raises `ConfigurationError` if the keys can only verify tokens.
+        """
         login = login or secrets.token_urlsafe(16)
         return TokenPair(
             access=self._token("access", actor, login), refresh=self._token("refresh", actor, login)

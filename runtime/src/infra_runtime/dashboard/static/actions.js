@@ -30,7 +30,7 @@ const WORDS = { start: ["Start", "started"], stop: ["Stop", "stopped"], restart:
 export const mayAct = () => document.body.dataset.mayAct === "true";
 
 export function refuse() {
-  notice("The role of this session does not permit changes. `infra runtime open` prints a link with another role.");
+  notice("The role of this session does not permit changes. `infra runtime open --role operator` opens a link for this role.");
 }
 
 // Asks for a confirmation; `names` are the affected services.

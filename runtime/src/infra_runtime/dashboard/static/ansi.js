@@ -49,7 +49,7 @@ function changed(style, codes) {
 
 const css = (colour) => (typeof colour === "string" ? `var(--${colour})` : `rgb(${colour.join(" ")})`);
 
-// Colours that are too dark or too bright for the background are mixed with the colour of the text.
+// 256 and true colours are mixed with the colour of the text, and backgrounds with that of the panel.
 function element(style, text) {
   const span = document.createElement("span");
   for (const name of ["bold", "faint", "italic", "underline"]) if (style[name]) span.classList.add(name);

@@ -8,7 +8,7 @@ const rows = () => [...document.querySelectorAll("[data-snapshot]")];
 async function save(form) {
   const name = form.elements.name.value;
   const isReplaced = rows().some((row) => row.dataset.snapshot === name);
-  const text = "All services are paused while their data is copied."
+  const text = "The services in the snapshot are paused while their data is copied."
     + (isReplaced ? " The snapshot with this name is replaced." : "");
   if (!(await confirmed(`Save ${name}?`, text, [], isReplaced ? "Replace" : "Save"))) return;
   await run(form.querySelector("button"), name, "save");  // the stream of the page shows the new snapshot

@@ -9,7 +9,7 @@ export function showConnection(isOpen, text = "") {
 async function showReason() {
   try {
     const hasEnded = (await fetch("/status")).status === 401;
-    showConnection(false, hasEnded ? "logged out: `infra runtime open` prints a link" : "");
+    showConnection(false, hasEnded ? "logged out: `infra runtime open` opens a new login link" : "");
   } catch {  // the dashboard does not answer
     showConnection(false);
   }
