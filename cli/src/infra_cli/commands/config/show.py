@@ -64,7 +64,10 @@ def _begins(key: str, prefixes: Iterable[str]) -> bool:
 
 
 def _nearest(prefix: str, settings: Iterable[str]) -> str:
-    """Return the end of an error message that suggests a setting, or a table, with a similar name."""
+    """Return the end of an error message: the setting or table with the most similar name, or all names.
+
+    All names have the same number of parts as `prefix`.
+    """
     from infra_runtime.errors import nearest
 
     depth = prefix.count(".") + 1

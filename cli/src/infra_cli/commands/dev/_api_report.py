@@ -142,7 +142,7 @@ def _owner() -> str:
 def _folder() -> str:
     """Return the working directory relative to the root of its git repository.
 
-    The result is an empty string if the directory is not in a repository.
+    The result is an empty string for the root itself, and if the directory is not in a repository.
     """
     working_directory = Path.cwd()
     for folder in (working_directory, *working_directory.parents):

@@ -71,14 +71,16 @@ def command(
 ) -> int:
     """Start the stack of this directory, and print the addresses of its services.
 
-    Without SERVICE, the command starts all services of the stack file. With SERVICE, the command starts the
-    given services and the services that they need. Ctrl-C stops the stack and verifies that no process, port
-    or socket is left; pressing Ctrl-C again kills all processes immediately. If a service fails to start, the
-    whole stack is stopped, except with --watch.
+    Without SERVICE, the command starts the services of the setting `profile` or `use` in the stack file, or,
+    without these settings, the services of the profile `full`. With SERVICE, the command starts the given
+    services and the services that they need. Ctrl-C stops the stack and verifies that no process, port or
+    socket is left; pressing Ctrl-C again kills all processes immediately. If a service fails to start, the
+    whole stack is stopped, except with --watch. A stack that other clients use, or that was detached, keeps
+    running in both cases.
 
     If programs that `infra bin` can install are missing, or if images of services are missing, the command
-    asks in a terminal whether to install them. Without a terminal and in CI, the command does not ask, and
-    installs them only with --install or INFRA_INSTALL=1.
+    asks in a terminal whether to install them. Without a terminal, in CI and with --json, the command does
+    not ask, and installs them only with --install or INFRA_INSTALL=1.
 
     \b
     Examples:
