@@ -32,7 +32,8 @@ COMPATIBLE, BREAKING = 0, 1
 class PrintOptions:
     """The options for printed reports.
 
-    `form` is the output format. `level` is the lowest level to print; its default depends on the format.
+    `form` is the output format. `level` is the lowest level to print; its default depends on the format. The
+    format `json` contains all findings.
     """
 
     form: str

@@ -101,8 +101,8 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     "--level",
     type=click.Choice(LEVELS),
     help=(
-        "Print only findings of this level or a worse level. [default: info; warning for text, markdown, "
-        "github]"
+        "Print only findings of this level or a worse level; the format `json` contains all findings. "
+        "[default: info; warning for text, markdown, github]"
     ),
 )
 @click.option(
@@ -169,7 +169,7 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     type=click.Path(path_type=Path, file_okay=False),
     help=(
         "The directory that contains all files to which documents that are files may refer. [default: the "
-        "working directory]"
+        "working directory, or, for a document outside of it, the directory of the document]"
     ),
 )
 @click.option("--allow-network", is_flag=True, help="Allow documents that are files to refer to URLs.")
