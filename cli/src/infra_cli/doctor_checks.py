@@ -232,7 +232,7 @@ def _root(plan: Plan | None) -> Finding:
 def _disk(topic: str, folder: Path) -> Finding:
     existing = _existing(folder)
     free = shutil.disk_usage(existing).free
-    text = f"{folder}: {free / (1 << 30):.1f} GB free"
+    text = f"{folder}: {free / (1 << 30):.1f} GiB free"
     if not os.access(existing, os.W_OK):
         hint = "Choose another folder with --data (data) or INFRA_CACHE (cache)."
         return Finding(topic=topic, state="wrong", text=f"{existing} cannot be written", hint=hint)

@@ -29,8 +29,9 @@ from infra_runtime.errors import ConfigurationError
 def command(target: Target, *, keys: tuple[str, ...], profile: str | None, as_json: bool) -> None:
     """Show every setting of the stack and the source of its value; secrets are masked.
 
-    The source of a value is a line of the stack file, an environment variable, an option or a default. With
-    KEY, such as `services.postgres`, only the settings whose names begin with KEY are shown.
+    The source of a value is a line of the stack file or of `.env`, an environment variable, an option, the
+    configuration service or a default. With KEY, such as `services.postgres`, only the settings whose names
+    begin with KEY are shown.
 
     \b
     Examples:

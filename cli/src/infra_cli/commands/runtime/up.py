@@ -22,7 +22,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
 @click.option(
     "--profile",
-    help=f"Start only the services of a profile: {PROFILES}, or a profile of the stack file.",
+    help=f"Without SERVICE: start the services of a profile: {PROFILES}, or a profile of the stack file.",
 )
 @click.option(
     "--only", multiple=True, metavar="NAME[,NAME…]", callback=_names, shell_complete=complete_services,
@@ -33,7 +33,10 @@ def _names(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 )  # fmt: skip
 @click.option(
     "--skip", multiple=True, metavar="NAME[,NAME…]", callback=_names, shell_complete=complete_services,
-    help="Start all services except these services, separated by commas.",
+    help=(
+        "Do not start these services, separated by commas. A service that needs one of them is an error, "
+        "unless it is skipped, too."
+    ),
 )  # fmt: skip
 @click.option(
     "-d",
