@@ -123,7 +123,10 @@ def accept(
         name, finding = baseline.finding_with_fingerprint(reports, fingerprint)
         path = files[name]
         if path is None:
-            problem = "the file of accepted findings has no default path, because neither document is a file"
+            problem = (
+                "the file of accepted findings has no default path, because the old document is neither a "
+                "file nor in a git revision"
+            )
             raise CompareError("", problem, hint="Set the file with `--accepted FILE`.")
         baseline.accept(path, finding, reason=reason, owner=owner, today=today, until=until)
         output.say(f"{finding.fingerprint} ({finding.rule}) is accepted in {path}")
