@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +15,7 @@ pytest.importorskip("joserfc", reason="needs the extra `web`")
 
 from fakes.command_line import CommandLine, service
 from infra_cli.main import run
+from infra_cli.target import Target
 
 SECRET = "the secret of the tests, with more than 32 bytes"
 
@@ -76,6 +79,23 @@ def test_the_secret_can_come_from_standard_input(
     monkeypatch.setenv("WEB_JWT_SECRET", SECRET)
 
     assert inspected(token, monkeypatch, capsys)[0] == 0
+
+
+def test_standard_input_takes_precedence_over_the_secret_of_a_service(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variables = {"WEB_JWT_SECRET": "another " + SECRET, "WEB_JWT_ISSUER": "shop"}
+    answer = SimpleNamespace(services={"api": SimpleNamespace(env=variables)})
+    client = SimpleNamespace(call=lambda _method, _parameters: answer)
+    monkeypatch.setattr(Target, "client", lambda _: contextlib.nullcontext(client))
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{SECRET}\n"))
+
+    assert run(["dev", "jwt", "issue", "ada", "--secret-stdin", "--service", "api"]) == 0
+    token = capsys.readouterr().out
+    monkeypatch.setenv("WEB_JWT_SECRET", SECRET)
+
+    code, text = inspected(token, monkeypatch, capsys, "--json")
+    assert (code, json.loads(text)["claims"]["iss"]) == (0, "shop")
 
 
 @pytest.mark.usefixtures("secret")

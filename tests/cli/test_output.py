@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from infra_cli import output
 from infra_cli.commands.runtime.status import row
+from infra_cli.download_display import progress_line
 from infra_cli.up_report import endpoint_table, progress_lines
 from infra_runtime.errors import NoStackError
 from infra_runtime.messages import Phase, Services, ServiceStatus, Status
@@ -104,3 +107,20 @@ def test_the_tables_show_the_engine_of_a_kind_with_several() -> None:
 
     assert endpoint_table(Services([service]))[1:] == ["a        ready  x://1  (emulation)"]
     assert row(service)[-1] == "x://1  (emulation)"
+
+
+@pytest.mark.parametrize(
+    ("total", "text"), [(4_000_000, " 25 %  1.0 of 4.0 MB "), (0, "  1.0 MB ")], ids=["known", "unknown"]
+)
+def test_the_total_of_a_download_is_printed_if_it_is_known(
+    total: int, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    with progress_line() as draw:
+        assert draw is not None
+        draw(1_000_000, total)
+
+    line = capsys.readouterr().err
+    assert text in line
+    assert (" of " in line) == bool(total)

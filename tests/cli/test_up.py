@@ -158,7 +158,7 @@ def test_a_request_without_services_is_an_error(shop: CommandLine) -> None:
     up = shop("runtime", "up", "--detach", "--skip", "db,api,worker")
 
     assert up.code == 6
-    assert "all services are skipped, so no service can be started" in up.err
+    assert "no service is selected, so no service can be started" in up.err
     assert not shop.data.exists()
 
 

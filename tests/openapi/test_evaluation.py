@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fakes.api import receives, report
+from fakes.api import document, operation, receives, report
 from fakes.samples import every
 from infra_openapi.evaluation import as_text
 
@@ -105,3 +105,16 @@ def test_a_long_value_is_cut() -> None:
 
     assert text.endswith("…")
     assert len(text) < 1_000
+
+
+def test_a_narrower_media_type_is_named_without_other_media_types() -> None:
+    before, after = (
+        document(
+            {"/a": {"get": operation({"200": {"description": "", "content": {name: {} for name in names}}})}}
+        )
+        for names in (["application/*"], ["application/json", "text/plain"])
+    )
+
+    [finding] = [finding for finding in report(before, after).findings if "specialized" in finding.rule]
+
+    assert finding.after == ["application/json"]

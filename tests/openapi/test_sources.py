@@ -286,6 +286,14 @@ def test_a_redirect_is_followed_on_the_same_server_only(server: Server) -> None:
         open_source(f"{server.url}/round")
 
 
+def test_five_redirects_are_followed(server: Server) -> None:
+    for number in range(5):
+        server.answers[f"/{number}"] = (302, {"Location": f"/{number + 1}"}, b"")
+    server.answers["/5"] = (200, {}, PETS.encode())
+
+    assert open_source(f"{server.url}/0").document.text == PETS
+
+
 def test_a_response_above_the_size_limit_is_an_error(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra_openapi.document.text.MAX_BYTES", 100)
     server.answers["/openapi.yaml"] = (200, {}, PETS.encode())

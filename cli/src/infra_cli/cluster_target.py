@@ -60,7 +60,8 @@ rollout_timeout = click.option(
     type=click.FloatRange(min=1),
     default=600.0,
     show_default=True,
-    help="The maximum number of seconds to wait until the workloads are ready.",
+    help="The maximum number of seconds to wait until the workloads are ready; a deploy waits as long for "
+    "each of its groups of workloads.",
 )
 
 

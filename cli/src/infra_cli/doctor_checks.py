@@ -46,7 +46,10 @@ class Finding:
 
 
 def examine(target: Target) -> Iterator[Finding]:
-    """Run all checks and yield their findings; fast checks come first."""
+    """Run all checks and yield the findings of each check before the next check begins.
+
+    After an error in the stack file, the checks that need the plan are omitted.
+    """
     yield _kit()
     paths, resolved = None, None
     try:
@@ -95,7 +98,7 @@ def _kit() -> Finding:
 
 
 def _programs(resolved: Resolved | None) -> Iterator[Finding]:
-    """Yield a finding for each program of the stack, and one finding about all kinds not in the stack."""
+    """Yield a finding for each program of the kinds in the stack, and one finding about all other kinds."""
     kinds = {spec.kind for spec in resolved.plan.services if spec.kind} if resolved else set()
     for kind in (name for name in catalogue.names() if name in kinds):
         for program in programs(kind, resolved):
@@ -118,7 +121,10 @@ def _programs(resolved: Resolved | None) -> Iterator[Finding]:
 
 
 def version(path: Path) -> str:
-    """Return the version of a program for output: the first line that `PROGRAM --version` prints."""
+    """Return the version of a program for output: the first line of `PROGRAM --version` or `PROGRAM version`.
+
+    If neither succeeds, the result is a text about the problem.
+    """
     for flag in ("--version", "version"):
         try:
             process = subprocess.run(
@@ -226,7 +232,7 @@ def _root(plan: Plan | None) -> Finding:
 def _disk(topic: str, folder: Path) -> Finding:
     existing = _existing(folder)
     free = shutil.disk_usage(existing).free
-    text = f"{folder}: {free / (1 << 30):.1f} GB free"
+    text = f"{folder}: {free / (1 << 30):.1f} GiB free"
     if not os.access(existing, os.W_OK):
         hint = "Choose another folder with --data (data) or INFRA_CACHE (cache)."
         return Finding(topic=topic, state="wrong", text=f"{existing} cannot be written", hint=hint)

@@ -28,10 +28,10 @@ def progress_line() -> Iterator[Callable[[int, int], None] | None]:
         current_time = time.monotonic()
         if number >= total or current_time - last_time >= _REFRESH_SECONDS:
             last_time = current_time
-            share = f"{100 * number // total:3d} %" if total else "     "
-            click.echo(
-                f"\r  downloading {share}  {number / 1e6:.1f} of {total / 1e6:.1f} MB ", nl=False, err=True
+            share, of_total = (
+                (f"{100 * number // total:3d} %", f" of {total / 1e6:.1f}") if total else ("     ", "")
             )
+            click.echo(f"\r  downloading {share}  {number / 1e6:.1f}{of_total} MB ", nl=False, err=True)
 
     try:
         yield draw

@@ -49,7 +49,10 @@ def export_options(default: str) -> Callable[[Callable[..., Any]], Callable[...,
         @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
         @click.option(
             "--profile",
-            help=f"Export only the services of a profile: {PROFILES}, or a profile of the stack file.",
+            help=(
+                f"Without SERVICE: export the services of a profile: {PROFILES}, or a profile of the stack "
+                "file."
+            ),
         )
         @click.option(
             "-o",

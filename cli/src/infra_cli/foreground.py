@@ -57,7 +57,7 @@ def run(target: Target, options: UpOptions, *, as_json: bool) -> int:
                 names = [spec.name for spec in resolved.plan.services]
                 if not names:
                     raise ConfigurationError(
-                        "all services are skipped, so no service can be started", hint=EMPTY_STACK_HINT
+                        "no service is selected, so no service can be started", hint=EMPTY_STACK_HINT
                     )
                 for remark in resolved.remarks:
                     output.note(remark)
@@ -183,7 +183,8 @@ class ReportedStack:
     def _check_leaks(self) -> None:
         """Print which processes, ports and sockets of the stopped stack are left.
 
-        If the supervisor was killed, the function first waits until the guardian has stopped the services.
+        If the supervisor was killed, the function first waits until the guardian has stopped the services, at
+        most `GUARDIAN_TIMEOUT` seconds. Raises `LeftoverError` if something is left.
         """
         deadline = time.monotonic() + GUARDIAN_TIMEOUT
         while not (leak_check := check_leaks(self._paths)).clean and time.monotonic() < deadline:

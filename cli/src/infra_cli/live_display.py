@@ -16,7 +16,7 @@ def live(lines: Callable[[], list[str]], *, keep: bool = False) -> Iterator[None
     """Print the lines that the function `lines` returns, repeatedly until the `with` block ends.
 
     If `keep` is true, the last lines stay on the screen. The function `lines` is called in another thread. If
-    `lines` raises an `InfraError`, the previous lines are printed again.
+    `lines` raises an `InfraError`, `ValueError` or `OSError`, the previous lines are printed again.
     """
     from rich.console import Console
     from rich.live import Live

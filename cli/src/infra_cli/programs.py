@@ -1,4 +1,4 @@
-"""Find the executables of the services, for `infra runtime list` and `infra dev doctor`."""
+"""Find the executables of services and the tools, for the commands that list, check and run them."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Target:
     """The stack that the options of a command select.
 
-    The configuration of the stack is read when it is needed for the first time.
+    The methods read the configuration of the stack; nothing is read before a method is called.
     """
 
     directory: Path | None
@@ -64,7 +64,10 @@ class Target:
             raise
 
     def other_stacks(self) -> list[str]:
-        """Return the data directories of the project's other running stacks, such as a warm stack."""
+        """Return the data directories of the project's other running stacks, such as a warm stack.
+
+        Only the default data directories, and the separate test stacks in them, are searched.
+        """
         from infra_runtime.data_directory.paths import Paths, plan_folders
         from infra_runtime.host import file_lock
 
@@ -108,14 +111,17 @@ class Target:
         return services if isinstance(services, dict) else {}
 
     def note_misspelled_variables(self) -> None:
-        """Print a note for each environment variable whose name resembles a variable of pytest-infra."""
+        """Print a note for each environment variable whose name is a misspelled variable of pytest-infra."""
         from infra_runtime.config.unknown_variables import misspelled_variables
 
         for variable in misspelled_variables(self.directory):
             output.note(str(variable))
 
     def resolve(self, *names: str, **options: Any) -> Resolved:
-        """Return the resolved plan of the selected stack; if `names` is given, the plan of these services."""
+        """Return the resolved plan of the selected stack.
+
+        If `names` is given, the plan contains only these services and the services that they need.
+        """
         from infra_runtime.config.resolve import resolve
 
         return resolve(

@@ -28,7 +28,8 @@ _PAGES = ("ui_url", "web_url", "inbox_url", "management_url", "admin_url", "url"
 def address_of(client: Client, service: str, role: str) -> str:
     """Return the address of a service's web page; for the dashboard, a login link for a role.
 
-    Raises `UnknownServiceError`, and `ConfigurationError` if the service has no web page.
+    Raises `UnknownServiceError`, `ConfigurationError` if the service has no web page or has not been started,
+    and `SupervisorError` if the dashboard does not create a login link.
     """
     endpoints = client.call(ENDPOINTS, Nothing()).services
     if service not in endpoints:

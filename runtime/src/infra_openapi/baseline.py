@@ -1,7 +1,8 @@
 """Read the file of accepted findings, add entries, and apply the file to a report.
 
 The file is a YAML list. A new entry is appended as text: comments in the file do not change, and a diff shows
-only the new entry.
+only the new entry. If the new entry replaces an expired entry, the comments between the expired entry and the
+next entry are removed with it.
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ def compare(
     `today`; the default of `today` is the current date in UTC.
 
     Raises:
-        CompareError: a reference is invalid, or an override has an unknown rule or level.
+        CompareError: a reference is invalid, a document is nested too deeply, the preset is unknown, or an
+            override has an unknown rule or level.
     """
     rule_levels = RuleLevels(preset, overrides or {})
     changes: tuple[Finding, ...] = ()
@@ -59,7 +60,8 @@ class Walker:
     def __init__(self, base: Document, revision: Document, today: dt.date) -> None:
         self.base, self.revision, self.today = base, revision, today
         self.graph = ChangeGraph(new_context())
-        #: For each operation: its scope, its name, and whether its stability level is `draft` or `alpha`.
+        #: For each operation: its scope, its name, and whether its stability level in the old document is
+        #: `draft` or `alpha`.
         self.starts: list[tuple[Scope, Operation | None, bool]] = []
 
     def compare(self) -> None:
@@ -183,7 +185,7 @@ class Walker:
         return callbacks
 
     def _compare_components(self) -> None:
-        """Compare the schemas of documents that have no operations.
+        """Compare the schemas of documents that have no operations, if both documents have the schema.
 
         Each schema is compared as a part of requests and as a part of responses.
         """

@@ -17,10 +17,11 @@ class OpenApiError(Exception):
 
 
 class CompareError(OpenApiError):
-    """Raised if a document is missing, unreadable or not an OpenAPI document.
+    """Raised if a document is missing, unreadable or not an OpenAPI document, or if a setting is invalid.
 
-    The comparison has no verdict in this case. `line` and `column` are numbers from 1; 0 means that the error
-    has no location inside the file.
+    Settings are, for example, the levels of rules and the file of accepted findings. The comparison has no
+    verdict in this case. `line` and `column` are numbers from 1; 0 means that the error has no location
+    inside the file.
     """
 
     def __init__(self, file: str, reason: str, line: int = 0, column: int = 0, hint: str = "") -> None:

@@ -1,8 +1,8 @@
 """Every kind of fact, with the ids of its rules. A fact is one difference between two documents.
 
 Only this module contains rule ids. To find the code that reports a finding, search this module for the id of
-its rule: the id belongs to a constant. Then search for the constant: the code in `api/` or `schema/` adds the
-fact, and the row in `rules/` defines the rule. Rule ids are public and do not change.
+its rule: the id belongs to a constant. Then search for the constant: the code in `api/`, `schema/` or
+`comparison` adds the fact, and the row in `rules/` defines the rule. Rule ids are public and do not change.
 """
 
 from __future__ import annotations

@@ -133,7 +133,10 @@ class Finding:
 
     @property
     def fingerprint(self) -> str:
-        """Return a hash of rule, subject, locations and values, but not of the message and the line."""
+        """Return a hash of rule, subject, old location and values, but not of the message and the line.
+
+        For a part without an old location, the location in the new document is used.
+        """
         return self._hash(self.subject, self.before, self.after, *([self.identity] if self.identity else []))
 
     @property

@@ -19,7 +19,8 @@ SCHEMA_VERSION = 2
 class Acceptance:
     """An entry in the file of accepted findings: a finding that no longer makes the check fail.
 
-    An entry applies to the finding with the same fingerprint. `rule` and `change` (the message of the
+    An entry applies to the finding that has or, in an earlier version of pytest-infra, had the same
+    fingerprint. `rule` and `change` (the message of the
     finding) are information for reviewers and are not compared.
     """
 
@@ -104,7 +105,7 @@ class Report:
 
     @property
     def breaking(self) -> bool:
-        """Return whether a client that follows the old document can fail with the new API."""
+        """Return whether a finding of the report has the level `breaking`."""
         return bool(self.counts[Level.BREAKING])
 
     def expanded(self) -> Iterator[Finding]:

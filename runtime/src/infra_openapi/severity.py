@@ -14,7 +14,8 @@ from infra_openapi.rules import RULES, Effect, law
 #: general rule (`law`) requires, and undecided changes are breaking; the removal of an operation after its
 #: sunset date is the only exception. `lenient-enums`: new enum values in responses are warnings.
 #: `closed-unions`: new alternatives of unions in responses are breaking. `sdk`: changes of
-#: names that generated code uses are breaking or warnings.
+#: names that generated code uses are breaking or warnings. In every preset, a finding that affects only
+#: operations with the stability level `draft` or `alpha` has the level info.
 PRESETS: dict[str, dict[str, Level]] = {
     "default": {},
     "strict": {

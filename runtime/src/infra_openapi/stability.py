@@ -13,9 +13,9 @@ STABLE = "stable"
 
 
 def level(value: Any) -> str:
-    """Return a value of `x-stability-level` in lower case, or `stable` if the value is not a string.
+    """Return a value of `x-stability-level` in lower case, or `stable` if it is not a string or is blank.
 
-    An unknown level is returned unchanged, apart from the lower case.
+    An unknown level is returned unchanged, apart from the lower case and the spaces around it.
     """
     return value.strip().lower() if isinstance(value, str) and value.strip() else STABLE
 

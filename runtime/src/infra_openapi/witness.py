@@ -110,7 +110,10 @@ class Witnesses:
         return value
 
     def _reductions(self, value: Any, node: Node) -> Iterator[Any]:
-        """Yield values with one property or item less; all properties that the schema requires remain."""
+        """Yield values with one property or item less.
+
+        The properties that the schema requires remain, except read-only and write-only properties.
+        """
         node_of = self._schemas.node
         if isinstance(value, dict):
             for key in value:

@@ -69,10 +69,10 @@ def command(target: Target, *, as_json: bool) -> None:
     services: the Python environment, PATH, known folders of the system, and the folder INFRA_BINARIES. If the
     tool is missing, the error contains the command that installs it, and the exit code is 5.
 
-    The tool gets the environment variables of `infra config env`, which many tools read (PGHOST, NATS_URL,
-    …). Without a running stack, the tool gets the variables of the user. All arguments after NAME belong to
-    the tool, also options such as --help. The tool replaces the process of `infra`, so the exit code is the
-    exit code of the tool, and signals reach the tool.
+    The tool gets the environment variables of `infra config env --reveal`, which many tools read (PGHOST,
+    NATS_URL, …), and INFRA_ENV and INFRA_DATA. Without a running stack, the tool gets the variables of the
+    user. All arguments after NAME belong to the tool, also options such as --help. The tool replaces the
+    process of `infra`, so the exit code is the exit code of the tool, and signals reach the tool.
 
     The commands of `infra tools dep` are the commands of `infra bin`.
 

@@ -43,7 +43,7 @@ def compare(
         elif (
             negotiated
             and direction is Direction.RESPONSE
-            and any(covers(name, new_name) for new_name in after)
+            and (narrower := [new_name for new_name in sorted(after) if covers(name, new_name)])
         ):
             scope.fact(
                 facts.MEDIA_TYPE_SPECIALIZED,
@@ -51,7 +51,7 @@ def compare(
                 element,
                 new,
                 name,
-                sorted(after),
+                narrower,
                 f"media type {name}",
             )
         else:

@@ -1,6 +1,7 @@
 """Add implicit subtypes to the mappings of discriminators.
 
-A schema is a subtype if its `allOf` refers to a base schema, which is a schema with a discriminator.
+A schema is a subtype if its `allOf` refers, directly or indirectly, to a base schema. A base schema is a
+schema with a discriminator and without `oneOf` and `anyOf`.
 
 Source: OpenAPI 3.1.1, "Discriminator Object" (models that use `allOf`), and Swagger 2.0, "Schema Object".
 """

@@ -28,8 +28,8 @@ def data(text: str, file: str) -> Any:
     """Return the data of a JSON text.
 
     Raises:
-        CompareError: the text is not JSON, contains a key twice, has too many values, or is nested too
-            deeply.
+        CompareError: the text is not JSON, contains a key twice or a number that is too large, has too many
+            values, or is nested too deeply.
     """
     if (
         _max_number_of_values(text) > MAX_VALUES

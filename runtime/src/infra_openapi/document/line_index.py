@@ -80,7 +80,7 @@ class LineIndex:
         return key_offset
 
     def _members(self, start: int, value: Any) -> dict[str, tuple[int, int]] | None:
-        """Return the offsets of each key and its value in a JSON object with one line for each member.
+        """Return the offsets of each key and value in a JSON object or array with one line for each member.
 
         The result is None for another layout, such as a single line or a manual layout.
         """

@@ -31,7 +31,7 @@ def packed(raw: Any) -> bytes:
 
 
 def references(content: bytes) -> list[str]:
-    """Return every distinct `$ref` in a value.
+    """Return every distinct `$ref` and `$dynamicRef` in a value.
 
     `content` is a result of `packed`. The references are in the order of the document.
     """
@@ -124,7 +124,8 @@ def dynamic_target(element: Element, ref: str) -> Element | None:
 def all_targets(element: Element, ref: str) -> list[Element]:
     """Return all possible targets of a reference.
 
-    A `$dynamicRef` has one target for each schema with its anchor. Any other reference has one target.
+    A reference by an anchor, such as a `$dynamicRef`, has one target for each schema of the file with this
+    anchor. Any other reference has one target.
 
     Raises:
         CompareError: no target exists.
@@ -277,7 +278,10 @@ def _has(raw: Any, token: str) -> bool:
 
 
 def _objects(data: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every JSON object of a file with its JSON pointer, without the objects inside examples."""
+    """Yield every JSON object of a file with its JSON pointer, without the objects inside data.
+
+    Data are, for example, examples, default values and extensions.
+    """
     queue: list[tuple[str, Any, bool]] = [("", data, False)]
     while queue:
         pointer, value, is_map = queue.pop()

@@ -1,4 +1,7 @@
-"""Decode bytes to text, and JSON or YAML text to data. Sizes are limited; errors contain a line number."""
+"""Decode bytes to text, and JSON or YAML text to data.
+
+Sizes are limited. An error contains a line number, unless it is about the whole file.
+"""
 
 from __future__ import annotations
 
@@ -67,8 +70,8 @@ def data(text: str, file: str) -> tuple[Any, Marks | None]:
     The second value is None for a JSON text.
 
     Raises:
-        CompareError: the text is neither JSON nor YAML, contains a key twice, has too many values, or is
-            nested too deeply.
+        CompareError: the text is neither JSON nor YAML, contains a key twice or a number that is too large,
+            has too many values, or is nested too deeply.
     """
     json_error: CompareError | None = None
     if _JSON_START.match(text):

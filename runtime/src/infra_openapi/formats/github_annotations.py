@@ -15,7 +15,7 @@ _COMMANDS = {Level.BREAKING: "error", Level.WARNING: "warning", Level.INFO: "not
 
 
 def render(reports: Reports, view: View) -> str:
-    """Return one workflow command of GitHub Actions for each finding."""
+    """Return a workflow command of GitHub Actions for each shown finding, and a line with the totals."""
     lines = []
     for name, report in reports.items():
         lines += [_command(finding, view) for finding in view.visible_findings(report)]

@@ -18,7 +18,10 @@ from infra_openapi.report import SCHEMA_VERSION, Report
 
 
 def render(reports: Reports, _view: View) -> str:
-    """Return the reports as a JSON object, which has the same keys for one and for several APIs."""
+    """Return the reports as a JSON object, which has the same keys for one and for several APIs.
+
+    The object contains the findings of all levels.
+    """
     return json.dumps(as_dictionary(reports), indent=2, ensure_ascii=True, default=str) + "\n"
 
 

@@ -1,6 +1,7 @@
 """The output format `junit`, for CI servers.
 
-A report is a test suite, and a breaking change is a failed test case.
+A report is a test suite, and a breaking change is a failed test case. With `--fail-on warning`, a warning is
+a failed test case, too.
 """
 
 from __future__ import annotations

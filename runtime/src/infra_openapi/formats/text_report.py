@@ -1,6 +1,7 @@
 """The output format `text`, for a terminal.
 
-Each finding is shown with its location, operations, example and fingerprint.
+Each finding is shown with its location, operations and example, and, unless its level is info, its
+fingerprint.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ _MAX_VALUE_LENGTH = 400
 class View:
     """The options of the output formats, such as the levels to show."""
 
-    #: the lowest level that is shown; findings of a lower level are only counted
+    #: the lowest level that is shown; findings of a lower level are only counted, except in the format
+    #: `json`, which contains all findings
     level: Level = Level.INFO
     #: the lowest level that counts as a failure, in formats with passed and failed results
     failing: Level = Level.BREAKING

@@ -134,8 +134,8 @@ RULES = [
                 peer=("pattern-changed",),
                 message="changed the pattern of {element} from {before} to {after}",
                 explain=(
-                    "The patterns cannot be compared because one of them has a look-around, a back-reference "
-                    "or a Unicode class, or is too large."
+                    "The patterns cannot be compared because one of them has a construct such as a "
+                    "look-around, a back-reference, a word boundary or a Unicode class, or is too large."
                 ),
             ),
         ],

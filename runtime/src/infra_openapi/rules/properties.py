@@ -61,8 +61,9 @@ RULES = [
                     "added the property {subject} to {container}, which did not allow undeclared properties"
                 ),
                 explain=(
-                    "The old schema has `additionalProperties: false`, so a client that validates messages "
-                    "with the old schema rejects the property."
+                    "The old schema forbids undeclared properties (`additionalProperties` or "
+                    "`unevaluatedProperties`), so a client that validates messages with the old schema "
+                    "rejects the property."
                 ),
             ),
             Row(
@@ -93,8 +94,8 @@ RULES = [
                     "properties"
                 ),
                 explain=(
-                    "The new schema has `additionalProperties: false`, so a message that contains the "
-                    "property is invalid."
+                    "The new schema forbids undeclared properties (`additionalProperties` or "
+                    "`unevaluatedProperties`), so a message that contains the property is invalid."
                 ),
             ),
             Row(
@@ -102,14 +103,20 @@ RULES = [
                 effect=N,
                 mirror=facts.PROPERTY_NO_LONGER_FORBIDDEN,
                 message="forbade the property {subject} in {container}",
-                explain="The schema of the property is `false`, so every value of the property is invalid.",
+                explain=(
+                    "The schema of the property is `false`, or its keywords contradict one another, so every "
+                    "value of the property is invalid."
+                ),
             ),
             Row(
                 fact=facts.PROPERTY_NO_LONGER_FORBIDDEN,
                 effect=W,
                 mirror=facts.PROPERTY_FORBIDDEN,
                 message="allowed the property {subject}, which was forbidden before, in {container}",
-                explain="The schema of the property was `false`, so every value of the property was invalid.",
+                explain=(
+                    "The schema of the property was `false`, or its keywords contradicted one another, so "
+                    "every value of the property was invalid."
+                ),
             ),
             Row(
                 fact=facts.PROPERTY_BECAME_REQUIRED,
@@ -174,7 +181,7 @@ RULES = [
                 peer=("pattern-property-added",),
                 message="added a schema for the properties of {old_element} whose names match {after}",
                 explain=(
-                    "Before the change, the properties whose names match the pattern could have any value."
+                    "Before the change, the pattern did not restrict the properties whose names match it."
                 ),
             ),
             Row(
@@ -183,7 +190,7 @@ RULES = [
                 mirror=facts.PATTERN_PROPERTY_ADDED,
                 peer=("pattern-property-removed",),
                 message="removed the schema for the properties of {element} whose names match {before}",
-                explain="After the change, the properties whose names match the pattern can have any value.",
+                explain="After the change, the pattern does not restrict properties whose names match it.",
             ),
             Row(
                 fact=facts.PATTERN_PROPERTY_ALLOWED,

@@ -96,7 +96,10 @@ class TagIndex:
         return by_tag
 
     def candidates_for(self, branch: Branch) -> list[Branch]:
-        """Return the alternatives in the index that can have a common value with the alternative `branch`."""
+        """Return the alternatives in the index that can have a common value with the alternative `branch`.
+
+        A common value null does not count.
+        """
         smallest: Sequence[Branch] = self._branches
         for name, values in branch.tags.items():
             if name in self._by_tag:

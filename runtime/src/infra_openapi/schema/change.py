@@ -27,7 +27,7 @@ class Mode(NamedTuple):
     nullless: bool = False
 
     def inner(self) -> Mode:
-        """Return the mode for the values inside an object.
+        """Return the mode for inner schemas other than those of properties and items.
 
         The result has the direction of this mode; all other values of the result are the defaults.
         """

@@ -146,9 +146,9 @@ def _members(old: Node, new: Node, change: Change, context: Context) -> None:
 
 
 def _without_shared_groups(old: Node, new: Node, context: Context) -> tuple[Node, Node]:
-    """Return both schemas without the unions (`oneOf`, `anyOf`) that the two schemas have in common.
+    """Return both schemas without duplicate unions (`oneOf`, `anyOf`) inside one schema.
 
-    Duplicate unions inside one schema are removed too.
+    If both schemas have the same unions, all unions are removed.
     """
     old_groups, new_groups = _distinct(old.groups, context), _distinct(new.groups, context)
     unmatched = list(new_groups)

@@ -26,8 +26,8 @@ _MAX_RANGE = 64
 def texts(old: Node, new: Node, change: Change) -> bool:
     """Compare two enumerations as text, where 1 and "1" are equal, and return whether this was possible.
 
-    If one of the schemas also allows values that are not enumerated, the result is False and no fact is
-    added.
+    If the values are not sent as text, if both schemas allow the same types, or if one of the schemas also
+    allows values that are not enumerated, the result is False and no fact is added.
     """
     if not change.mode.text or old.types == new.types:
         return False

@@ -119,8 +119,8 @@ def _proof(pair: Pair, context: Context) -> Answer:
 def harms(fact: Fact) -> bool:
     """Return whether a fact disproves inclusion: its level is warning or breaking, or a property was removed.
 
-    A removed property has the level info, but still disproves inclusion: an object with fewer properties can
-    belong to another alternative of a union.
+    A removed property disproves inclusion whatever the level of its rule is: an object with fewer properties
+    can belong to another alternative of a union.
     """
     if fact.kind is facts.PROPERTY_REMOVED:
         return True

@@ -20,7 +20,7 @@ _OPAQUE = ("unevaluatedItems", "propertyDependencies", "contentEncoding", "conte
 _ITEM_KEYWORDS = frozenset(
     {"items", "contains", "allOf", "anyOf", "oneOf", "not", "if", "dependentSchemas", "$ref", "$dynamicRef"}
 )
-#: Frequent patterns that match every string.
+#: Frequent patterns that match every string, if line ends in the string are ignored.
 _UNIVERSAL = frozenset(
     {"", "^", "$", ".*", "^.*", ".*$", "^.*$", "[\\s\\S]*", "^[\\s\\S]*$", "(.*)", "^(.*)$"}
 )
@@ -106,7 +106,8 @@ def _contains_counts(raw: dict[str, Any]) -> tuple[int, int | None]:
 def _count(raw: dict[str, Any], name: str) -> int | None:
     """Return the value of a keyword that is a number of characters, items or properties, as an integer.
 
-    The result is None if the keyword is missing or negative. In JSON Schema, `1.0` is the integer 1.
+    The result is None if the value is missing or not a number. A negative minimum becomes 0, and a fraction
+    becomes the nearest integer with the same effect. In JSON Schema, `1.0` is the integer 1.
     """
     value: Any = raw.get(name)
     if not _number(value):
@@ -148,7 +149,7 @@ def patterns(element: Element) -> dict[str, Element]:
 def schema(element: Element, key: str) -> Term | None:
     """Return the schema that is the value of a keyword, such as `additionalProperties`.
 
-    The result is None if the schema under the keyword allows every value.
+    The result is None if the keyword is missing, or if the schema under the keyword allows every value.
     """
     inner = element.child(key)
     if inner is None or inner.raw is True or inner.raw == {} or inner.raw is None:

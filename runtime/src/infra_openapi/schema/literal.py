@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 from infra_openapi.finding import Direction
 from infra_openapi.schema.node import Node, Term
 
-#: The result of a search if it is proved that no value exists. The object is not equal to any JSON value.
+#: The result of a search without a value; for a question, it is then proved that no value exists. The object
+#: is not equal to any JSON value.
 NOTHING: Final = object()
 
 

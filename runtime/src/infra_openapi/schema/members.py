@@ -24,7 +24,7 @@ _MAX_PROPERTIES = 100
 
 
 def is_open(node: Node) -> bool:
-    """Return whether a schema allows objects with undeclared properties."""
+    """Return whether a schema allows objects with undeclared properties of any value."""
     return "object" in node.types and node.additional is None and node.unevaluated is None
 
 

@@ -303,7 +303,10 @@ def _within(code_point: int, characters: Characters) -> bool:
 
 @functools.lru_cache(maxsize=2048)
 def automaton(expression: str) -> Automaton | Limit | None:
-    """Return the automaton of a regular expression; None if the expression is not supported."""
+    """Return the automaton of a regular expression; None if the expression is not supported.
+
+    The result is the limit `PATTERN` if the automaton has too many states.
+    """
     try:
         return _Reader(expression).automaton()
     except _TooLargeError:

@@ -119,7 +119,8 @@ def _allows_any_text(node: Node) -> bool:
 def facets(old: Node, new: Node, shared: frozenset[str], change: Change) -> None:
     """Add facts about the keywords of the types in `shared`: bounds, `multipleOf`, patterns and formats.
 
-    `shared` contains the types that both the old and the new schema allow.
+    `shared` contains the types that both the old and the new schema allow, without those of which one of the
+    schemas enumerates values.
     """
     allowed_types = old.types | new.types
     for name in sorted({*old.facets, *new.facets} - {"enum"}):

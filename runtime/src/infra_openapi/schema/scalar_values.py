@@ -36,7 +36,8 @@ class _Violation(NamedTuple):
 def number(node: Node, rejecting_nodes: Sequence[Node]) -> Any:
     """Return a number that `node` allows and all schemas in `rejecting_nodes` reject.
 
-    The result is None if such a number does not exist.
+    The result is None if such a number does not exist. If this cannot be decided, the result is a number that
+    can violate the conditions.
     """
     violations = [list(_number_violations(node, rejecting)) for rejecting in rejecting_nodes]
     return _number(node, violations, (), frozenset())
@@ -92,7 +93,8 @@ def _bounded(node: Node, name: str, end: Facet) -> Node:
 def _in_range(node: Node, steps: tuple[float, ...], enumerated: frozenset[str]) -> Any:
     """Return a number that `node` allows, except the numbers in `enumerated` and multiples of `steps`.
 
-    The result is None if no such number was found.
+    The result is None if such a number does not exist. If the range has too many numbers to try, the result
+    is a number that can violate the conditions.
     """
     node = consistent(node)
     if "number" not in node.types:
@@ -157,7 +159,8 @@ def _numbers_between(low: Facet | None, high: Facet | None, count: int) -> Itera
 def text(node: Node, rejecting_nodes: Sequence[Node]) -> str | Limit | None:
     """Return a string that `node` allows and all schemas in `rejecting_nodes` reject; None if there is none.
 
-    If the patterns are too large for the search, the result is a limit.
+    If the patterns are too large for the search, the result is a limit. If a pattern is not supported, the
+    result is a string that can violate the conditions.
     """
     return _text(node, [list(_text_violations(node, rejecting)) for rejecting in rejecting_nodes], ())
 

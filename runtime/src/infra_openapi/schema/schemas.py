@@ -120,7 +120,10 @@ def same_nodes(equality: Equality, old: Node, new: Node) -> bool:
 
 
 def requires_composed(node: Node) -> bool:
-    """Return whether a required property has several schemas, which can contradict each other."""
+    """Return whether a required property has several schemas, which can contradict each other.
+
+    A schema with `allOf`, `anyOf`, `oneOf` or `not` counts as several schemas.
+    """
     terms = (node.properties.get(name, ()) for name in node.required)
     return any(
         len(term) > 1 or any(isinstance(part.raw, dict) and _COMPOSED & part.raw.keys() for part in term)

@@ -129,5 +129,8 @@ def implied_length(name: str, old: Node, new: Node, change: Change) -> bool:
 
 
 def match_exactly(node: Node, texts: Iterable[str]) -> bool:
-    """Return whether the patterns of a schema match exactly the strings in `texts`."""
+    """Return whether the patterns of a schema match no other strings than those in `texts`.
+
+    The function does not check whether the patterns match every string in `texts`.
+    """
     return bool(node.patterns) and _example(node, regex_automaton.of_texts(texts)) is False

@@ -3,8 +3,8 @@
     opened = open_source("main:api/openapi.yaml")
     opened.document
 
-`kind_of` derives the kind of a source from its text. The network is used only if the source is a URL, and
-code is executed only if the source is a Python app.
+`kind_of` derives the kind of a source from its text. The network is used only if the source is a URL, or if
+`Access.network` allows a file to refer to URLs. Code is executed only if the source is a Python app.
 """
 
 from __future__ import annotations
@@ -55,9 +55,10 @@ class Opened:
 class Access:
     """The permissions and the time limit for reading a document and the files that it refers to."""
 
-    #: the directory that contains all files to which references are allowed; by default the working directory
+    #: The directory that contains all files to which a document that is a file may refer. The default is the
+    #: working directory if it contains the document, otherwise the directory of the document.
     root: Path | None = None
-    #: whether references to URLs are allowed
+    #: whether a document that is a file may refer to URLs
     network: bool = False
     #: the maximum number of seconds to wait for a server or an app
     timeout: float = DEFAULT_TIMEOUT

@@ -79,7 +79,7 @@ def _run(target: str, directory: Path, answer: Path, output: Path, timeout: floa
 
 
 def interpreter() -> str:
-    """Return the Python interpreter of the active virtual environment.
+    """Return the Python interpreter of the active virtual environment; without one, that of this process.
 
     This interpreter can differ from the one that runs `infra`, for example if pipx has installed
     pytest-infra.

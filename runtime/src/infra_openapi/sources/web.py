@@ -61,7 +61,7 @@ def fetched(url: str, timeout: float) -> bytes:
     is_loopback = (urlsplit(url).hostname or "") in _LOOPBACK
     try:
         with httpx.Client(timeout=timeout, trust_env=not is_loopback, headers={"Accept": _ACCEPT}) as client:
-            for _ in range(_REDIRECTS):
+            for _ in range(_REDIRECTS + 1):
                 with client.stream("GET", url) as response:
                     if not response.is_redirect:
                         return _body(response, url, deadline, timeout)

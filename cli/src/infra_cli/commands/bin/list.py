@@ -11,7 +11,7 @@ from infra_cli.commands.cache.list import size
 
 
 @click.command(short_help="List the executables that can be installed, and the installed ones.")
-@click.option("--installed", "only_installed", is_flag=True, help="List only the installed executables.")
+@click.option("--installed", "only_installed", is_flag=True, help="List only the recipes that are installed.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @project
 def command(project: Project, *, only_installed: bool, as_json: bool) -> None:

@@ -14,7 +14,10 @@ from infra_cli.commands.bin._project import Project, entry_document, project
 @click.argument("names", nargs=-1, metavar="[NAME…]")
 @click.option(
     "--platform", "platforms", multiple=True, metavar="PLATFORM",
-    help="Lock for this platform, such as linux-aarch64; can be repeated. [default: this machine]",
+    help=(
+        "Lock for this platform, such as linux-aarch64; can be repeated. [default: the platforms of the "
+        "recipe in the lock file, or this machine]"
+    ),
 )  # fmt: skip
 @click.option(
     "--output",

@@ -14,7 +14,9 @@ from infra_cli.commands.cache.list import size
 @click.argument("names", nargs=-1, metavar="[NAME…]")
 @click.option("--old", is_flag=True, help="Remove only other versions than those in the lock.")
 @click.option("--downloads", is_flag=True, help="Remove the remains of interrupted downloads.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON document that lists the removed files.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON document that lists the removed executables."
+)
 @project
 def command(project: Project, *, names: tuple[str, ...], old: bool, downloads: bool, as_json: bool) -> None:
     """Remove executables from the folder INFRA_BINARIES. All projects of the user share this folder.

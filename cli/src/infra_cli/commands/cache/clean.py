@@ -23,8 +23,8 @@ def command(*, seeds: tuple[str, ...], damaged: bool, as_json: bool) -> None:
     """Remove the named seeds from the user's cache, or all seeds if no name is given.
 
     A seed is prepared data, such as a PostgreSQL cluster; a new stack copies the seed. The next stack that
-    needs a removed seed builds the seed again. A seed that a stack is copying is not removed, and is
-    printed as `in use`. Running stacks have their own copies of the seeds and are not affected.
+    needs a removed seed builds the seed again. A seed that a stack is copying or building is not removed,
+    and is printed as `in use`. Running stacks have their own copies of the seeds and are not affected.
 
     \b
     Examples:

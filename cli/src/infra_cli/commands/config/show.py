@@ -29,8 +29,9 @@ from infra_runtime.errors import ConfigurationError
 def command(target: Target, *, keys: tuple[str, ...], profile: str | None, as_json: bool) -> None:
     """Show every setting of the stack and the source of its value; secrets are masked.
 
-    The source of a value is a line of the stack file, an environment variable, an option or a default. With
-    KEY, such as `services.postgres`, only the settings whose names begin with KEY are shown.
+    The source of a value is a line of the stack file or of `.env`, an environment variable, an option, the
+    configuration service or a default. With KEY, such as `services.postgres`, only the settings whose names
+    begin with KEY are shown.
 
     \b
     Examples:
@@ -64,7 +65,10 @@ def _begins(key: str, prefixes: Iterable[str]) -> bool:
 
 
 def _nearest(prefix: str, settings: Iterable[str]) -> str:
-    """Return the end of an error message that suggests a setting, or a table, with a similar name."""
+    """Return the end of an error message: the setting or table with the most similar name, or all names.
+
+    All names have the same number of parts as `prefix`.
+    """
     from infra_runtime.errors import nearest
 
     depth = prefix.count(".") + 1

@@ -20,8 +20,9 @@ from infra_runtime.manifest import ENVIRONMENTS
 def command(target: Target, *, profile: str | None, as_json: bool) -> None:
     """Check the stack file and its references, in every environment or in the environment of --env.
 
-    For each error in the stack file, the command prints the file and line, the allowed values and the most
-    similar name, and the exit code is 6. The command does not check whether executables are installed: use
+    If the stack file has errors, the command prints each with file and line, and the exit code is 6; for an
+    unknown name, it also prints the most similar name or the allowed names. After errors in one environment,
+    the other environments are not checked. The command does not check whether executables are installed: use
     `infra dev doctor` for this check.
 
     \b

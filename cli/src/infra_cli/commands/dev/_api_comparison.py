@@ -85,7 +85,7 @@ class Comparison:
         from infra_openapi.sources import Kind, kind_of
 
         if kind_of(self.base, self.directory) is not Kind.FILE:
-            raise CompareError(self.base, "the old document is not a file, so `--update` cannot replace it")
+            raise CompareError(self.base, "the document is not a file, so no snapshot can be written to it")
         return self.directory / self.base
 
 
@@ -121,7 +121,8 @@ def declared(
 ) -> list[Comparison]:
     """Return the comparisons for the APIs that the stack file declares; `names` selects some of them.
 
-    Rules on the command line have priority over rules in the stack file.
+    Rules, a preset other than `default` and the file `accepted` on the command line have priority over those
+    in the stack file.
     """
     from infra_runtime.config import declared_apis
 
@@ -149,7 +150,10 @@ def declared(
 
 
 def service_url(source: str, target: Target) -> str:
-    """Return the URL of a source `service:NAME/path` in the running stack."""
+    """Return the URL of a source `service:NAME/path` in the running stack; the path may be omitted.
+
+    Raises `CompareError` if the service is not running or has no HTTP URL.
+    """
     from infra_openapi.errors import CompareError
     from infra_runtime.messages import ENDPOINTS, Nothing
 
@@ -169,7 +173,7 @@ def service_url(source: str, target: Target) -> str:
 
 @contextlib.contextmanager
 def three_exit_codes() -> Iterator[None]:
-    """Exit with 2 after every error, including bugs.
+    """Exit with 2 after every error, including bugs; Ctrl-C and a closed pipe keep their exit codes.
 
     The exit code 1 means that the API has a breaking change.
     """

@@ -32,7 +32,8 @@ COMPATIBLE, BREAKING = 0, 1
 class PrintOptions:
     """The options for printed reports.
 
-    `form` is the output format. `level` is the lowest level to print; its default depends on the format.
+    `form` is the output format. `level` is the lowest level to print; its default depends on the format. The
+    format `json` contains all findings.
     """
 
     form: str
@@ -122,7 +123,10 @@ def accept(
         name, finding = baseline.finding_with_fingerprint(reports, fingerprint)
         path = files[name]
         if path is None:
-            problem = "the file of accepted findings has no default path, because neither document is a file"
+            problem = (
+                "the file of accepted findings has no default path, because the old document is neither a "
+                "file nor in a git revision"
+            )
             raise CompareError("", problem, hint="Set the file with `--accepted FILE`.")
         baseline.accept(path, finding, reason=reason, owner=owner, today=today, until=until)
         output.say(f"{finding.fingerprint} ({finding.rule}) is accepted in {path}")
@@ -142,7 +146,7 @@ def _owner() -> str:
 def _folder() -> str:
     """Return the working directory relative to the root of its git repository.
 
-    The result is an empty string if the directory is not in a repository.
+    The result is an empty string for the root itself, and if the directory is not in a repository.
     """
     working_directory = Path.cwd()
     for folder in (working_directory, *working_directory.parents):

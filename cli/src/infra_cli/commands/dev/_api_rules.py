@@ -73,7 +73,7 @@ def _suggested(suggestion: str) -> str:
 
 
 def explanation(rule: Rule) -> Iterator[str]:
-    """Yield the lines that explain a rule: direction, level, meaning, advice, opposite rule, aliases."""
+    """Yield the text that explains a rule: level, direction, meaning, advice, opposite rule, aliases."""
     from infra_openapi.rules import law
 
     level = output.styled(rule.level, COLOURS[rule.level])

@@ -36,7 +36,7 @@ A document is one of:
   -                     standard input
 
 \b
-Exit codes: 0 compatible, 1 breaking, 2 could not compare.
+Exit codes: 0 compatible, 1 breaking (see --fail-on), 2 could not compare.
 """
 
 
@@ -101,8 +101,8 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     "--level",
     type=click.Choice(LEVELS),
     help=(
-        "Print only findings of this level or a worse level. [default: info; warning for text, markdown, "
-        "github]"
+        "Print only findings of this level or a worse level; the format `json` contains all findings. "
+        "[default: info; warning for text, markdown, github]"
     ),
 )
 @click.option(
@@ -119,7 +119,10 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     "--preset",
     default="default",
     metavar="NAME",
-    help="Set of rule levels: default, strict, lenient-enums, closed-unions or sdk.",
+    help=(
+        "Set of rule levels: default, strict, lenient-enums, closed-unions or sdk; for a declared API, "
+        "`default` means the preset in the stack file."
+    ),
 )
 @click.option(
     "--rule",
@@ -133,8 +136,8 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     "--accepted",
     type=click.Path(path_type=Path, dir_okay=False),
     help=(
-        "File of accepted findings.  [default: NAME.accepted.yaml beside the old document; if the old "
-        "document is not a file, beside the new document]"
+        "File of accepted findings.  [default: for a declared API, the file in the stack file; otherwise "
+        "NAME.accepted.yaml beside the old document, or beside the new document if only this is a file]"
     ),
 )
 @click.option(
@@ -148,7 +151,7 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
 @click.option(
     "--owner",
     default="",
-    help="The person who accepts the findings. [default: git's user.email]",
+    help="The person who accepts the findings. [default: git's user.email, or else the login name]",
 )
 @click.option(
     "--until",
@@ -165,11 +168,11 @@ def _rule(_context: click.Context, _parameter: click.Parameter, values: tuple[st
     "--root",
     type=click.Path(path_type=Path, file_okay=False),
     help=(
-        "The directory that contains all files to which the documents may refer. [default: the working "
-        "directory]"
+        "The directory that contains all files to which documents that are files may refer. [default: the "
+        "working directory, or, for a document outside of it, the directory of the document]"
     ),
 )
-@click.option("--allow-network", is_flag=True, help="Allow the documents to refer to URLs.")
+@click.option("--allow-network", is_flag=True, help="Allow documents that are files to refer to URLs.")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0.1),
@@ -198,7 +201,11 @@ def command(target: Target, **options: Any) -> int:
 
 
 def run(target: Target, options: Options) -> int:
-    """Run `infra dev api-check`, and return the exit code: 0 for compatible, 1 for breaking."""
+    """Run `infra dev api-check`, and return the exit code: 0 for compatible, 1 for breaking.
+
+    `--fail-on` determines which findings result in 1. With `--update`, `--accept`, `--explain` and
+    `--list-rules`, the exit code is 0.
+    """
     if options.as_json:
         options = replace(options, form="json")
     if options.list_rules or options.explain is not None:
@@ -221,7 +228,7 @@ def run(target: Target, options: Options) -> int:
 
 
 def show_rules(name: str | None, form: str) -> int:
-    """Print the rule for the option `--explain`, or all rules for `--list-rules`; return the exit code."""
+    """Print the rules for the option `--explain`, or all rules for `--list-rules`; return the exit code."""
     if form == "json":
         output.say_json(_api_rules.documents(name))
     else:
@@ -231,7 +238,10 @@ def show_rules(name: str | None, form: str) -> int:
 
 
 def check_options(options: Options) -> None:
-    """Raise `UsageError` for options of `infra dev api-check` that cannot be combined."""
+    """Raise `UsageError` for options of `infra dev api-check` that cannot be combined.
+
+    Raises `CompareError` if the file of `--accepted` does not exist and `--accept` does not create it.
+    """
     if options.accepts:
         if options.update:
             raise click.UsageError(

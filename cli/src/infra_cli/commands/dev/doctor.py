@@ -27,10 +27,11 @@ def command(target: Target, *, as_json: bool) -> int:
     """Check this machine: Python, executables and their versions, ports, user namespaces, disk, folders.
 
     If the stack is running, the command also prints each port on which a service listens, if the port is not
-    one of the declared ports of the service.
+    one of the declared ports of the service, or if other machines can reach it.
 
-    The exit code is 1 if the stack of this directory cannot run. A missing executable is only an error if a
-    service of the stack needs it; otherwise it is a note.
+    The exit code is 1 if a finding is an error: the stack of this directory cannot run, or other machines can
+    reach a port of a service. A missing executable is only an error if a service of the stack needs it;
+    otherwise it is a note.
 
     \b
     Example:

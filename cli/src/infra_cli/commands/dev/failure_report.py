@@ -13,7 +13,7 @@ from infra_cli.target import Target, target_in
 from infra_runtime.errors import InfraError
 
 #: The environment whose data directory contains the failure reports, if no option selects another
-#: environment.
+#: environment or a data directory.
 TEST = "test"
 
 
@@ -38,6 +38,7 @@ def command() -> None:
 def list_all(target: Target, *, as_json: bool) -> None:
     """List the failure reports of this project's tests, the newest report last.
 
+    The reports are in the data directory of the environment test, unless --env or --data selects another one.
     The stack does not have to be running.
 
     \b
@@ -148,7 +149,7 @@ def import_all(target: Target, *, file: Path) -> None:
 
 
 def newest(target: Target, test: str) -> tuple[Path, dict[str, Any]]:
-    """Return the newest failure report whose test id contains the text `test`, with the report's folder.
+    """Return the folder and the content of the newest failure report whose test id contains the text `test`.
 
     Raises `NoFailureReportError` if no report matches.
     """
@@ -165,7 +166,7 @@ def data_of(target: Target) -> Path:
 
 
 class NoFailureReportError(InfraError):
-    """Raised if the data directory contains no failure report of a test with this id."""
+    """Raised if no failure report in the data directory is of a test whose id contains a text."""
 
     hint = "`infra dev failure-report list` prints the existing failure reports."
 
@@ -180,7 +181,7 @@ class NoFailureReportError(InfraError):
 def failure_reports(target: Target) -> list[tuple[Path, dict[str, Any]]]:
     """Return the folder and the content of each failure report, sorted by the start of its test.
 
-    If no option selects an environment, the environment is `test`.
+    If no option selects an environment or a data directory, the environment is `test`.
     """
     reports = []
     for path in data_of(target).glob("**/capsules/*/capsule.json"):

@@ -67,16 +67,15 @@ def issue(
     service: str | None,
     as_json: bool,
 ) -> None:
-    """Print an access token for the actor with the id SUBJECT.
+    """Print an access token (or, with --refresh, a refresh token) for the actor with the id SUBJECT.
 
     \b
     Examples:
       infra dev jwt issue ada --role clerk
       curl -H "Authorization: Bearer $(infra dev jwt issue ada --service api)" localhost:8000/orders
     """
-    if secret_stdin:
-        os.environ["WEB_JWT_SECRET"] = sys.stdin.readline().rstrip("\r\n")
-    tokens = configured_tokens(target, service)
+    secret = sys.stdin.readline().rstrip("\r\n") if secret_stdin else None
+    tokens = configured_tokens(target, service, secret)
     if tokens is None:
         hint = (
             "Set WEB_JWT_SECRET, select a service that has this variable with --service NAME, "
@@ -121,10 +120,11 @@ def inspect(target: Target, *, service: str | None, as_json: bool) -> int:
     return int(bool(reason))
 
 
-def configured_tokens(target: Target, service: str | None) -> Tokens | None:
+def configured_tokens(target: Target, service: str | None, secret: str | None = None) -> Tokens | None:
     """Return the `Tokens` with the key from the environment variables; None if no key is set.
 
-    If `service` is given, the variables WEB_… of this running service are set first.
+    If `service` is given, the variables WEB_… of this running service are set first; `secret` then replaces
+    WEB_JWT_SECRET. Raises `ConfigurationError` if a variable is invalid or a library is missing.
     """
     try:
         from infra_runtime.web.settings import WebSettings
@@ -140,6 +140,8 @@ def configured_tokens(target: Target, service: str | None) -> Tokens | None:
         os.environ.update(
             (name, value) for name, value in endpoints[service].env.items() if name.startswith("WEB_")
         )
+    if secret is not None:
+        os.environ["WEB_JWT_SECRET"] = secret
     try:
         return Tokens.from_settings(WebSettings())
     except ValueError as error:
@@ -160,7 +162,7 @@ def invalid_reason(tokens: Tokens, token: str, claims: Any) -> str:
 
 
 def _decoded(part: str) -> Any:
-    """Return the JSON in a part of a token; null if the part is invalid."""
+    """Return the JSON in a part of a token; None if the part is invalid."""
     try:
         return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except (ValueError, RecursionError):

@@ -26,12 +26,12 @@ def command(target: Target, export: Export) -> None:
     """Write the stack as files for Docker Compose.
 
     `compose.yaml` contains the settings that all environments share. `compose.ENVIRONMENT.yaml` contains the
-    settings that differ in an environment. With --env, the command writes only one file, which is complete
-    for this environment. Each password is stored in a file in the folder `secrets`. Missing password files
-    are created with random content, and the file .gitignore excludes the password files from the repository.
-    For your own services, the table `container` in the stack file contains an image or a Dockerfile; without
-    this table, a Dockerfile is generated. A setting that Compose cannot express is an error with the line of
-    the stack file.
+    settings that differ in an environment. With --env, the command writes only compose.yaml, which is
+    complete for this environment. Each password is stored in a file in the folder `secrets`. Missing password
+    files are created with random content, and the file .gitignore excludes the password files from the
+    repository. For your own services, the table `container` in the stack file contains an image or a
+    Dockerfile; without this table, a Dockerfile is generated. A setting that Compose cannot express is an
+    error with the line of the stack file.
 
     \b
     Examples:

@@ -52,9 +52,9 @@ def command(
     """Write the stack as a Kustomize base and overlays for a Kubernetes cluster.
 
     The folder `base` contains the resources that all environments share. `overlays/ENVIRONMENT` contains the
-    changes of the environments development, staging and production; with --env, the command writes only the
-    overlay of this environment and the overlays that the folder already has. No secret is written outside of
-    development: create the Secret that the command names, or use --secrets sealed, which writes encrypted
+    changes of the environments development, staging and production; with --env, the command writes `base`,
+    the overlay of this environment and the overlays that the folder already has. No secret is written outside
+    of development: create the Secret that the command names, or use --secrets sealed, which writes encrypted
     values only. A setting that a cluster cannot have, such as a path of this machine, is an error with the
     line of the stack file.
 

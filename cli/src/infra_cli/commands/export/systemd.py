@@ -22,10 +22,11 @@ def command(target: Target, export: Export, *, user: bool) -> None:
     """Write the stack as systemd units.
 
     Each service has a unit, and the target of the stack starts all units. A unit starts when the services
-    that it needs are ready. The services run as a user without privileges, and can write only to the folder
-    of the stack in /var/lib; with --user, they run as you. The units contain the absolute paths of the
-    project and of its executables, so run this command on the machine on which the units run.
-    Variables, such as those with secrets, are read from the file /etc/STACK.env.
+    that it needs are ready. The services run as a user without privileges, and can write only to temporary
+    folders and to the folders of the stack in /var/lib, /var/cache and /run; with --user, they run as you.
+    The units contain the absolute paths of the project and of its executables, so run this command on the
+    machine on which the units run. Variables, such as those with secrets, are read from the file
+    /etc/STACK.env; with --user, from ~/.config/STACK.env.
 
     \b
     Examples:

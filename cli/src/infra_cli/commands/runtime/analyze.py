@@ -19,12 +19,13 @@ WIDTH = 40
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document; times are in seconds.")
 @target
 def command(target: Target, *, as_json: bool) -> None:
-    """Show how long each service waited, prepared its start and started, in the last start of the stack.
+    """Show how long each service waited, prepared its start and started, in the last start.
 
-    The last line is the longest chain of services that waited for each other: each service of the chain had
-    to wait for the previous one. The duration of this chain is the duration of the start. To make the start
-    faster, remove dependencies from the chain or make one of its services faster. The stack does not have to
-    be running.
+    The last start is that of the stack or, if services were started later with `infra runtime start` or
+    `infra runtime up SERVICE`, that of these services. The last line is the longest chain of services that
+    waited for each other: each service of the chain had to wait for the previous one. The duration of this
+    chain is the duration of the start. To make the start faster, remove dependencies from the chain or make
+    one of its services faster. The stack does not have to be running.
 
     \b
     Example:

@@ -24,7 +24,12 @@ from infra_runtime.errors import ImageError
     type=click.Choice(("bubblewrap", "runc", "podman")),
     help="The program that runs the image. [default: the first one that this machine allows]",
 )
-@click.option("--check", is_flag=True, help="Stop the service and exit when its health check succeeds.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Stop the service and exit when its health check succeeds; without a health check or with ARGUMENT, "
+    "at once.",
+)
 @click.option("--insecure", is_flag=True, help="Use HTTP for a registry that is not on this machine.")
 @target_in("The environment of the stack. [default: production]")
 def command(

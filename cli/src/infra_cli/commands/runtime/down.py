@@ -23,14 +23,15 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
     """Stop the stack of this directory, even if other clients have a lease on it.
 
     A lease is a client's open connection to the supervisor. The command returns when no process, port or
-    socket of the stack is left. If the supervisor was killed, the command kills the processes that are left.
+    socket of the stack is left, and fails if one is left after all. If the supervisor was killed, the command
+    kills the processes that are left.
     If no stack is running, the exit code is 7. A script can accept this exit code with
     `infra runtime down || test $? -eq 7`. With --wipe, the exit code is 7 only if no stack is running and the
     data directory contains no data to remove.
 
     --wipe removes everything that pytest-infra created in the data directory, including snapshots and failure
-    reports. The directory itself is removed if it is then empty. A directory without the marker file
-    `infra.json` is not changed.
+    reports. The directory itself is removed if it is then empty. For a directory without the marker file
+    `infra.json`, the command fails and changes nothing.
 
     \b
     Examples:

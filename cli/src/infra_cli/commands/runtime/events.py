@@ -24,7 +24,7 @@ OMITTED_KEYS = frozenset({"time", "event", "service", "token", "started", "boot"
     "--all",
     "everything",
     is_flag=True,
-    help="Print the events of all runs in this data directory, not only of the last run.",
+    help="Print all events of the file events.jsonl, not only those of the last run.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help=("Print lines of JSON, in the format of the file events.jsonl.")

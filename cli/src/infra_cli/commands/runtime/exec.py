@@ -30,7 +30,8 @@ def command(target: Target, *, service: str, argv: tuple[str, ...]) -> int:
 
     Each value that a service of the stack exports is a variable (POSTGRES_URL, NATS_URL, …). The variables
     that client libraries read are set too (DATABASE_URL, PGHOST, REDIS_URL, …). PATH includes the folder of
-    SERVICE's executable. The exit code is the exit code of the program, or 127 if the program does not exist.
+    SERVICE's executable. SERVICE must be ready. The exit code is the exit code of the program, 127 if the
+    program does not exist, or 126 if it cannot be run.
 
     \b
     Examples:
@@ -70,7 +71,7 @@ def environment(
     """Return the environment variables of the program that `infra runtime exec SERVICE` starts.
 
     If a variable has several values, the value of the service has priority, then the value of the stack, then
-    the value in `user_variables`.
+    the value in `user_variables`. PATH is the user's, followed by the folder of the service's executable.
     """
     folder = os.path.dirname(endpoints[service].program)  # noqa: PTH120 - it may be a bare name
     path = user_variables.get("PATH", os.defpath)
@@ -87,7 +88,10 @@ def environment(
 def stack_environment(
     user_variables: Mapping[str, str], endpoints: Mapping[str, ServiceEndpoint], status: Status
 ) -> dict[str, str]:
-    """Return the user's environment variables `user_variables` with the addresses of a running stack."""
+    """Return the user's environment variables `user_variables` with the addresses of a running stack.
+
+    INFRA_ENV and INFRA_DATA are set to the environment and the data directory of the stack.
+    """
     return {
         **user_variables,
         **program_variables(endpoints),

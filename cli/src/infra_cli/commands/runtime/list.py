@@ -19,8 +19,8 @@ def command(target: Target, *, as_json: bool) -> None:
     """List all services that a stack can use.
 
     The list contains the kinds of services that pytest-infra and other installed packages provide, and the
-    services of your stack file. The services that this stack uses are marked with *. A missing executable is
-    listed with a hint for its installation.
+    services of your stack file. The services that this stack uses are marked with *. A missing executable
+    that a service requires is listed with a hint for its installation.
 
     \b
     Example:
@@ -39,7 +39,7 @@ def command(target: Target, *, as_json: bool) -> None:
 
 
 def _programs(binaries: dict[str, dict[str, Any]]) -> str:
-    """Return the path of the first executable of a service and its missing executables, as text."""
+    """Return the path of the first executable that was found, and the missing required ones, as text."""
     missing = [
         output.styled(f"{name} is missing: {binary['hint']}", "yellow")
         for name, binary in binaries.items()
@@ -53,7 +53,7 @@ def available_services(target: Target) -> Iterator[dict[str, Any]]:
     """Yield the JSON data of each service that a stack can use.
 
     The keys are name, kind, summary, origin, whether the service is in the stack, and executables. A kind is
-    omitted if the stack file uses its name for a service of the user.
+    omitted if the stack file uses its name for a service of the user or of another kind.
     """
     from infra_cli.programs import programs
     from infra_runtime import catalogue

@@ -42,7 +42,7 @@ def _pattern(
     "-f",
     "--follow",
     is_flag=True,
-    help="Continue to print new lines until Ctrl-C, even if the stack is restarted.",
+    help="Continue to print new lines until Ctrl-C, with files even if the stack is restarted.",
 )
 @click.option(
     "--since", callback=_moment, metavar="WHEN",
@@ -78,7 +78,10 @@ def _pattern(
     "--json",
     "as_json",
     is_flag=True,
-    help="Print lines of JSON with time, service, line, level, ids, fields and the position in the log.",
+    help=(
+        "Print lines of JSON with time, service, line, level, ids, message, fields and the position in the "
+        "log."
+    ),
 )
 @target
 def command(
@@ -94,10 +97,11 @@ def command(
     log_source: Literal["files", "stream"],
     as_json: bool,
 ) -> None:
-    """Show the output of the services, sorted by time; the stack does not have to be running.
+    """Show the output of the services, sorted by time.
 
-    The level and the ids are found in JSON, in logfmt and in the log formats of common servers. SERVICE can
-    also be `supervisor`, for the log of the supervisor itself.
+    The stack does not have to be running, except with `--from stream`. The level and the ids are found in
+    JSON, in logfmt and in the log formats of common servers. SERVICE can also be `supervisor`, for the log of
+    the supervisor itself.
 
     \b
     Examples:

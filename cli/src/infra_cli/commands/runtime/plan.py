@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 @click.command(short_help="Show the services that `infra runtime up` would start.")
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
 @click.option(
-    "--profile", help=f"Plan only the services of a profile: {PROFILES}, or a profile of the stack file."
+    "--profile",
+    help=f"Without SERVICE: plan the services of a profile: {PROFILES}, or a profile of the stack file.",
 )
 @click.option(
     "--bound",

@@ -17,7 +17,8 @@ from infra_cli.target import Target, target
 def command(target: Target, *, services: tuple[str, ...], as_json: bool) -> None:
     """Stop services and start them again on the same ports.
 
-    The command returns when the services are ready. A task, such as a migration, runs again.
+    The command returns when the services are ready. A task, such as a migration, runs again. In the
+    environment test, a service gets another port if another process uses its port at this moment.
 
     \b
     Example:

@@ -26,7 +26,8 @@ def save(target: Target, *, name: str, as_json: bool) -> None:
     """Save the state of all running services as the snapshot NAME; an older snapshot NAME is replaced.
 
     The services are paused during the copy, so that their states are consistent with each other. Services
-    that a client has paused are saved too. If the command is interrupted, the older snapshot is unchanged.
+    that a client has paused are saved too; the dashboard is not saved. If the command fails or is
+    interrupted, the older snapshot is unchanged.
 
     \b
     Example:

@@ -18,7 +18,7 @@ from infra_runtime.messages import STATUS, Nothing, ServiceStatus, Status
     "--json",
     "as_json",
     is_flag=True,
-    help="Print a JSON document; with --watch, print a line of JSON after each change.",
+    help="Print a JSON document; with --watch, print a line of JSON after each change of a phase.",
 )
 @target
 def command(target: Target, *, watch: bool, as_json: bool) -> None:
@@ -49,7 +49,7 @@ def command(target: Target, *, watch: bool, as_json: bool) -> None:
 def follow(target: Target, *, as_json: bool) -> None:
     """Show the status until the stack is stopped.
 
-    The status is a live display in a terminal; otherwise it is printed after each change.
+    The status is a live display in a terminal; otherwise it is printed after each change of a phase.
     """
     with target.client() as client, target.client() as subscriber:
         subscriber.subscribe()

@@ -22,7 +22,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.argument("services", nargs=-1, metavar="[SERVICE…]", shell_complete=complete_services)
 @click.option(
     "--profile",
-    help=f"Start only the services of a profile: {PROFILES}, or a profile of the stack file.",
+    help=f"Without SERVICE: start the services of a profile: {PROFILES}, or a profile of the stack file.",
 )
 @click.option(
     "--only", multiple=True, metavar="NAME[,NAME…]", callback=_names, shell_complete=complete_services,
@@ -33,7 +33,10 @@ def _names(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 )  # fmt: skip
 @click.option(
     "--skip", multiple=True, metavar="NAME[,NAME…]", callback=_names, shell_complete=complete_services,
-    help="Start all services except these services, separated by commas.",
+    help=(
+        "Do not start these services, separated by commas. A service that needs one of them is an error, "
+        "unless it is skipped, too."
+    ),
 )  # fmt: skip
 @click.option(
     "-d",
@@ -71,14 +74,16 @@ def command(
 ) -> int:
     """Start the stack of this directory, and print the addresses of its services.
 
-    Without SERVICE, the command starts all services of the stack file. With SERVICE, the command starts the
-    given services and the services that they need. Ctrl-C stops the stack and verifies that no process, port
-    or socket is left; pressing Ctrl-C again kills all processes immediately. If a service fails to start, the
-    whole stack is stopped, except with --watch.
+    Without SERVICE, the command starts the services of the setting `profile` or `use` in the stack file, or,
+    without these settings, the services of the profile `full`. With SERVICE, the command starts the given
+    services and the services that they need. Ctrl-C stops the stack and verifies that no process, port or
+    socket is left; pressing Ctrl-C again kills all processes immediately. If a service fails to start, the
+    whole stack is stopped, except with --watch. A stack that other clients use, or that was detached, keeps
+    running in both cases.
 
     If programs that `infra bin` can install are missing, or if images of services are missing, the command
-    asks in a terminal whether to install them. Without a terminal and in CI, the command does not ask, and
-    installs them only with --install or INFRA_INSTALL=1.
+    asks in a terminal whether to install them. Without a terminal, in CI and with --json, the command does
+    not ask, and installs them only with --install or INFRA_INSTALL=1.
 
     \b
     Examples:

@@ -22,7 +22,7 @@ def command(target: Target, *, services: tuple[str, ...], timeout: float, as_jso
     """Wait until the given services are ready; without SERVICE, until all services are ready.
 
     If the stack is not running yet, the command also waits for the start of the stack. The exit code is 11 if
-    the timeout has expired, and 3 if a service has failed.
+    the timeout has expired, 3 if a service has failed, and 4 if another process uses the port of a service.
 
     \b
     Example:

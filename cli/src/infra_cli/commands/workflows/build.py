@@ -49,12 +49,19 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="The folder of the layouts, SBOMs and archives. [default: dist/images, beside the stack file]",
 )
-@click.option("--archive", is_flag=True, help="Also write NAME.tar for `docker load` and `podman load`.")
+@click.option(
+    "--archive",
+    is_flag=True,
+    help="Also write NAME.tar for `docker load` and `podman load`; for several platforms, one file for each.",
+)
 @click.option(
     "--push",
     "prefix",
     metavar="REGISTRY/PATH",
-    help="Push each image to REGISTRY/PATH/NAME with the tags version, branch and commit.",
+    help=(
+        "Push each image to REGISTRY/PATH/NAME with the tags version, branch and commit; without these, "
+        "with the tag latest."
+    ),
 )
 @click.option("--insecure", is_flag=True, help="Use HTTP for a registry that is not on this machine.")
 @click.option(

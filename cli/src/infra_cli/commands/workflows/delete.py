@@ -9,7 +9,11 @@ from infra_cli.cluster_target import ClusterTarget, cluster_target
 
 
 @click.command(short_help="Remove the deployed stack from the cluster.")
-@click.option("--with-data", is_flag=True, help="Also delete the volume claims and the Secrets.")
+@click.option(
+    "--with-data",
+    is_flag=True,
+    help="Also delete the volume claims, the Secrets and the resources of operators.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @cluster_target
@@ -17,8 +21,8 @@ def command(cluster: ClusterTarget, *, with_data: bool, yes: bool, as_json: bool
     """Remove the resources of the stack from the cluster.
 
     The command deletes only resources that infra created for this stack. The volume claims with the data of
-    the services, and the Secrets, are deleted only with --with-data. The namespace and a ClusterIssuer are
-    kept.
+    the services, the Secrets, and the resources of operators (PostgreSQL and RabbitMQ clusters) are deleted
+    only with --with-data. The namespace and a ClusterIssuer are kept.
 
     \b
     Examples:

@@ -56,11 +56,13 @@ def command(cluster: ClusterTarget, *, as_json: bool, **options: Any) -> None:
     your images first with `infra workflows build`.
 
     Before the first write, the command checks that the API server is new enough and has all necessary kinds
-    of resources, and that the namespace and the Secrets exist. It also sends all resources, and one pod of
-    each changed workload, to the API server in a dry run. Warnings of the API server are errors. Then the
-    resources are written by server-side apply. A task, such as a migration, runs before the services that
-    need it. Resources of the stack that the stack file no longer contains are deleted, except volume claims
-    and Secrets. A second deploy of the same stack changes nothing, and the next deploy completes a deploy
+    of resources, and that the namespace and the Secrets exist (in development, missing Secrets are
+    generated). It also sends all resources, and one pod of each changed workload, to the API server in a dry
+    run. Warnings of the API server are errors. Only a missing namespace is created before these checks, with
+    --create-namespace; with --dry-run, the checks are then omitted. Then the resources are written by
+    server-side apply. A task, such as a migration, runs before the services that need it. Resources of the
+    stack that the stack file no longer contains are deleted, except volume claims, Secrets and resources of
+    operators. A second deploy of the same stack changes nothing, and the next deploy completes a deploy
     that was killed.
 
     The exit code is 18 if the cluster rejects the deploy (nothing was written, unless the message states

@@ -19,7 +19,7 @@ from infra_runtime.errors import ClusterError
     type=click.IntRange(min=0),
     default=100,
     show_default=True,
-    help="The number of lines of each pod.",
+    help="The number of lines of each container in a pod.",
 )
 @cluster_target
 def command(cluster: ClusterTarget, *, service: str, follow: bool, tail: int) -> None:
@@ -41,7 +41,7 @@ def command(cluster: ClusterTarget, *, service: str, follow: bool, tail: int) ->
         )
     words = ["logs", f"--selector={selector}", f"--tail={tail}", "--prefix", "--all-containers"]
     words += ["--follow", "--max-log-requests=50"] if follow else []
-    # The output of kubectl is the output of this command; with --follow, it never ends.
+    # The output of kubectl is the output of this command; with --follow, it can be endless.
     code = subprocess.run(kubectl.command(*words), stdin=subprocess.DEVNULL, check=False).returncode
     if code:
         raise ClusterError(f"`kubectl logs` failed with exit code {code}")

@@ -12,7 +12,9 @@ from infra_cli.cluster_target import ClusterTarget, cluster_target
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @cluster_target
 def command(cluster: ClusterTarget, *, as_json: bool) -> None:
-    """Show the workloads of the deployed stack: their pods, images and revisions, and what they wait for.
+    """Show the workloads of the deployed stack: their pods and images, and what they wait for.
+
+    With --json, the revisions of the workloads are printed, too.
 
     The exit code is 0 if all workloads are ready or complete, 20 if a workload is neither ready nor complete,
     and 18 if the stack is not deployed.
