@@ -75,7 +75,8 @@ class ServiceKit:
     #: `listen(service, current)` starts a proxy with a fixed address for the unit that `current()` returns,
     #: and returns the exports for `urls`
     fixed_address: Target = ""
-    #: the exports that are secret; the plugin replaces them by `***` in everything that it prints or writes
+    #: the exports that are secret; the plugin replaces them by `***` in its output and its reports, except in
+    #: `units.json` for kept units
     secrets: tuple[str, ...] = ("password",)
     #: export that isolation needs → the message for the user if the service lacks the export. All tests then
     #: share the server.

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import pytest
 
-#: The beginning of every line that the plugin prints.
+#: The beginning of every message that the plugin prints.
 PREFIX = "infra: "
 #: The attribute of a test report with which workers of pytest-xdist send their notes.
 ATTRIBUTE = "infra_notes"

@@ -18,7 +18,7 @@ _MISMATCH = re.compile(
 def advice(config: pytest.Config, failure: str) -> str:
     """Return advice for a scope mismatch: which fixture of this plugin to use in a wide scope.
 
-    The result is empty for other failures and for fixtures of other plugins.
+    The result is empty for other failures and for fixtures that do not belong to a service.
     """
     if (mismatch := _MISMATCH.match(failure)) is None:
         return ""
