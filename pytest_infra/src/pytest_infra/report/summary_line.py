@@ -1,4 +1,4 @@
-"""The summary line of a stack: its services, and the processes, ports and sockets that are left."""
+"""The summary line of a stack: its services, and the processes, ports, sockets and units that are left."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ MEMORY_EVENTS = frozenset({"memory-low", "memory-lost"})
 class SummaryLine:
     """The line about one stack at the end of a test run.
 
-    `clean` is False if a process, port, socket or isolation unit of the stack is left.
+    `clean` is False if a process, port, socket, data folder or isolation unit of the stack is left, or if the
+    check has failed.
     """
 
     text: str
@@ -37,8 +38,8 @@ class SummaryLine:
 def check(data: str, owners: Collection[str], since: float, instances: Instances) -> SummaryLine:
     """Return the summary line of a stack: the processes, ports and sockets that are left.
 
-    If the stack has no lease, the function first waits until the stack has stopped. If the stack keeps
-    running, the line contains the isolation units that are left in the stack. `owners` contains the tokens of
+    If the stack has no lease and is not warm, the function waits until the stack has stopped. If it keeps
+    running, the line contains the isolation units that are left in it. `owners` contains the tokens of
     the run's processes. `since` is the start of the run, in seconds since the epoch.
     """
     paths = Paths(data)

@@ -28,9 +28,10 @@ MAX_TESTS = 50
 class Saved:
     """The result of `UnitDumps.save` for one failed test: its dumps, and messages for the user."""
 
-    #: unit → the files of its dump, or the reason why it has no dump
+    #: unit → the files of its dump, or the reason why it has no dump; a unit of a kind without dumps is
+    #: omitted
     dumps: dict[str, str]
-    #: lines for the end of the run: the URLs of the units that are kept
+    #: lines for the end of the run: the URLs of kept units, and the reasons why units cannot be kept
     messages: list[str]
     #: whether at least one unit is kept
     kept: bool
@@ -51,8 +52,9 @@ class UnitDumps:
         answering: Collection[str],
         secrets: Collection[str] = (),
     ) -> Saved:
-        """Write the descriptions and the contents of a failed test's units; `secrets` are masked in them.
+        """Write the descriptions and the contents of a failed test's units.
 
+        `secrets` are masked in the contents, but the description of a kept unit has its passwords.
         `answering` contains the services that are ready.
         """
         descriptions: list[dict[str, Any]] = []

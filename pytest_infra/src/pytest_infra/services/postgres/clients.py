@@ -1,4 +1,6 @@
-"""The client fixtures of PostgreSQL; the clients are connected to the database of the test."""
+"""The client fixtures of PostgreSQL: connections to the database of the test, or, in `transaction`, to one
+database that all tests of the session share.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ FIRST_EXPORT = 1.0
 class MetricMissingError(InfraError, AssertionError):
     """The error that no value of a metric arrived within the time limit."""
 
-    hint = "Correct the name, the service and the attributes, or increase `timeout`."
+    hint = "Correct the name or the service, or increase `timeout`."
 
 
 class Point(NamedTuple):
@@ -63,7 +63,8 @@ class Metrics:
     ) -> float:
         """Return the sum over the series of a metric, from an export that began after this call.
 
-        Raises `MetricMissingError` if no value arrives within `timeout` seconds.
+        The sum is 0 if no series has these attributes. Raises `MetricMissingError` if no value of the metric
+        arrives within `timeout` seconds.
         """
         __tracebackhide__ = True  # pytest then shows the line of the test that calls this method
         self._wait(name, service, time.time(), timeout)

@@ -51,7 +51,8 @@ class SpanMissingError(InfraError, AssertionError):
 class Traces:
     """The spans of one test: those whose trace begins with the `traceparent` of the test.
 
-    When the test has ended, the trace also contains the spans of pytest: the test, its phases and its waits.
+    When the test has ended, the trace also contains the spans of pytest: the test, its phases, fixtures and
+    waits.
     """
 
     def __init__(self, server: Endpoint, label: Label, recorder: Recorder) -> None:
