@@ -1,6 +1,4 @@
-"""The client fixtures of PostgreSQL: connections to the database of the test, or, in `transaction`, to one
-database that all tests of the session share.
-"""
+"""The client fixtures of PostgreSQL; all except `transaction` connect to the database of the test."""
 
 from __future__ import annotations
 
