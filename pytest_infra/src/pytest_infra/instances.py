@@ -158,28 +158,24 @@ def _kinds_in_stack_file(run_options: options.Options) -> dict[str, str | None]:
         file = stack_file.find(run_options.directory)
         if file is None:
             return {}
-        overlay = stack_file.overlay(file, run_options.stack_environment)
-        tables: list[object] = [file.values, overlay.values if overlay else {}]
+        main_table, overlay = file.values, stack_file.overlay(file, run_options.stack_environment)
+        overlay_table = overlay.values if overlay else {}
         dotenv = request.read_dotenv(file.path.parent / ".env", PROXY_VARIABLE.encode())
     except ConfigurationError:
         return {}
-    environments = file.values.get("environment")
-    if isinstance(environments, Mapping):
-        tables.append(environments.get(run_options.stack_environment, {}))
-    settings: dict[str, dict[str, Any]] = {}
-    for table in tables:
-        if isinstance(table, Mapping):
-            for name, service in _services(table):
-                settings.setdefault(name, {}).update(service)
-    kinds = {name: _kind(service) for name, service in settings.items()}
+    environments = main_table.get("environment")
+    environment_table = (
+        environments.get(run_options.stack_environment) if isinstance(environments, Mapping) else None
+    )
     # The overlay file has priority over the table of the environment. This table has priority over the rest
     # of the stack file.
-    main_table, overlay_table, *environment_tables = tables
-    settings_of_stack = [
-        table.get(PROXY)
-        for table in (overlay_table, *environment_tables, main_table)
-        if isinstance(table, Mapping)
-    ]
+    tables = [table for table in (main_table, environment_table, overlay_table) if isinstance(table, Mapping)]
+    settings: dict[str, dict[str, Any]] = {}
+    for table in tables:
+        for name, service in _services(table):
+            settings.setdefault(name, {}).update(service)
+    kinds = {name: _kind(service) for name, service in settings.items()}
+    settings_of_stack = [table.get(PROXY) for table in reversed(tables)]
     for proxy in (dotenv.get(PROXY_VARIABLE), *settings_of_stack):
         if isinstance(proxy, str):
             kinds[PROXY] = proxy
