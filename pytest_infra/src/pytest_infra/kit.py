@@ -90,7 +90,7 @@ class ServiceKit:
     #: the reason why the unit of a failed test cannot be kept after its process exits; empty if it can be
     #: kept
     unkeepable: str = ""
-    #: `leftover(endpoint)` returns the names of the units in a server, without the units that were kept
+    #: `leftover(endpoint)` returns the names of the units in a server; it may include units that are kept
     leftover: Target = ""
     #: regular expression for the name of a unit; its group `owner` is the token of the process that created
     #: the unit

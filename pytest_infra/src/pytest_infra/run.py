@@ -43,7 +43,7 @@ class Run:
 
             instances = Instances.of(session.config)
             self._summary_lines = [
-                summary_line.check(data, self._notes.owners, self._began, instances)
+                summary_line.check(data, self._notes.owners, self._notes.kept, self._began, instances)
                 for data in self._notes.data
             ]
             for data in self._notes.data:

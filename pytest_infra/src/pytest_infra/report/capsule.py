@@ -250,6 +250,7 @@ class Capsules:
             for message in saved.messages:
                 self._notes.add_message(message)
             if saved.kept:
+                self._notes.kept += saved.kept
                 self._session.keep()
         return self._written[item.nodeid]
 

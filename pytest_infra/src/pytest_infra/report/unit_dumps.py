@@ -33,8 +33,8 @@ class Saved:
     dumps: dict[str, str]
     #: lines for the end of the run: the URLs of kept units, and the reasons why units cannot be kept
     messages: list[str]
-    #: whether at least one unit is kept
-    kept: bool
+    #: the names of the units that are kept
+    kept: tuple[str, ...]
 
 
 class UnitDumps:
@@ -73,9 +73,8 @@ class UnitDumps:
                 dumps |= self._dump(unit, capsule, secrets)
         if descriptions:
             write(capsule / FILE, json.dumps({"units": descriptions}, indent=2) + "\n")
-        return Saved(
-            dumps=dumps, messages=self._messages(test, units, capsule), kept=any(unit.keep for unit in units)
-        )
+        kept = tuple(unit.id for unit in units if unit.keep)
+        return Saved(dumps=dumps, messages=self._messages(test, units, capsule), kept=kept)
 
     def _dump(self, unit: Unit, capsule: Path, secrets: Collection[str]) -> dict[str, str]:
         target = self._instances[unit.name].kit.dump
