@@ -71,8 +71,9 @@ class Chaos:
     def proxy(self, service: str | Endpoint, port: str | None = None) -> Proxy:
         """Return a proxy between clients and a service or a unit; the proxy can delay or cut connections.
 
-        Clients connect to the `endpoint` of the proxy. `port` selects one of the service's ports; the default
-        is the main port. The proxy is closed after the test.
+        A name selects the shared server of the service. Clients connect to the `endpoint` of the proxy.
+        `port` selects one of the service's ports; the default is the main port. The proxy is closed after the
+        test.
         """
         from pytest_infra.proxy import Proxy
 
