@@ -93,10 +93,11 @@ class Metrics:
         )
 
     def _wait(self, name: str, service: str | None, since: float, timeout: float) -> None:
-        answer = ask(
-            self._server, "points", timeout, name=name, service=service, since=f"{since:.9f}", limit=1
-        )
-        if not answer["items"]:
+        deadline = time.monotonic() + timeout
+        query = {"name": name, "service": service, "since": f"{since:.9f}", "limit": 1}
+        while not ask(self._server, "points", deadline - time.monotonic(), **query)["items"]:
+            if time.monotonic() < deadline:  # the service has waited for `LONGEST_WAIT`
+                continue
             arrived = [metric["name"] for metric in ask(self._server, "metrics")["items"]]
             raise MetricMissingError(
                 f"no value of the metric {name!r} arrived within {timeout:g} s; "
