@@ -16,7 +16,10 @@ from infra_runtime.manifest import ENVIRONMENTS
 OPTIONS: dict[str, tuple[str, str]] = {
     "infra-services": (
         "NAMES",
-        "the services of the whole stack, separated by commas (default: the services of the stack file)",
+        (
+            "the services of the whole stack, separated by commas (default: the services of the stack file, "
+            "or else the default stack)"
+        ),
     ),
     "infra-profile": (
         "NAME",
