@@ -105,7 +105,10 @@ OPTIONS: dict[str, tuple[str, str]] = {
     ),
     "infra-strict": (
         "",
-        "fail the run if a process, port, socket or isolation unit of its stack is left (default in CI)",
+        (
+            "fail the run if a process, container, port, socket, data folder or isolation unit of its stack "
+            "is left (default in CI)"
+        ),
     ),
 }
 

@@ -27,8 +27,8 @@ MEMORY_EVENTS = frozenset({"memory-low", "memory-lost"})
 class SummaryLine:
     """The line about one stack at the end of a test run.
 
-    `clean` is False if a process, port, socket, data folder or isolation unit of the stack is left, or if the
-    check has failed.
+    `clean` is False if a process, container, port, socket, data folder or isolation unit of the stack is
+    left, or if the check has failed.
     """
 
     text: str
