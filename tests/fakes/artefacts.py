@@ -18,7 +18,7 @@ from pathlib import Path
 from infra_runtime.binaries.lockfile import Artefact, Locked
 from infra_runtime.binaries.platforms import current
 
-#: a program that prints its name, its arguments and a variable
+#: a program that prints its name and its arguments
 PROGRAM = b'#!/bin/sh\necho "$(basename "$0") $*"\n'
 
 
@@ -121,9 +121,9 @@ class Files:
         self.cuts: dict[str, list[int]] = {}
         #: path → the Content-Length that is sent; None: no such header
         self.lengths: dict[str, int | None] = {}
-        #: paths for which the server sends the header, and then nothing
+        #: paths for which the server sends the header and ten bytes, and then nothing
         self.stalled: set[str] = set()
-        #: paths of which the server sends a byte each 20 ms, until the client closes the connection
+        #: paths of which the server sends a byte each 20 ms
         self.slow: set[str] = set()
         #: paths for which the server ignores the header Range
         self.without_ranges: set[str] = set()
@@ -226,8 +226,8 @@ def serving() -> Iterator[Files]:
 def answering(*parts: bytes, pause: float = 0.0) -> Iterator[str]:
     """Yield the address of a server that sends these bytes as its answer to each request.
 
-    With a pause, the server sends each byte separately, and repeats them until the client closes the
-    connection.
+    With a pause, the server then sends the last part again and again, with this pause, until the client
+    closes the connection.
     """
     stopped = threading.Event()
 

@@ -44,7 +44,7 @@ _RUN = """async (rules) => {
 
 
 def script() -> str:
-    """Return the script; npm downloads it once into the cache. Without npm, the test is skipped."""
+    """Return the script; npm downloads it once. If npm cannot, the test is skipped; in CI, it fails."""
     path = Path(CACHE or tempfile.gettempdir(), "npm", f"axe-core-{VERSION}.js")
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

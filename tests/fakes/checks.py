@@ -18,7 +18,7 @@ from infra_cli.main import run
 pytest.importorskip("yaml", reason="needs the extra `openapi`")
 
 HEAD = "openapi: 3.0.3\ninfo: {title: Pets, version: '1'}\n"
-#: two operations share a schema, which begins at line 20
+#: two operations share a schema, whose name is in line 21
 PETS = """\
 openapi: 3.0.3
 info:
@@ -118,7 +118,7 @@ class Checks:
         return self.infra("dev", "api-snapshot", *arguments)
 
     def infra(self, *arguments: str) -> Said:
-        """Run `infra ARGUMENTS`; the command writes its output to pipes."""
+        """Run `infra ARGUMENTS`; the command writes its output to memory, not to a terminal."""
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = run(arguments)

@@ -151,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         return _scale(response) if subresource == "scale" and response["kind"] != "Status" else response
 
     def _refusal(self, key: tuple[str, str, str], kind: str) -> Object | None:
-        """Return the failure of a request for a resource that is missing or refused."""
+        """Return the failure of a request that is refused, or whose resource is missing or exists."""
         plural, namespace, name = key
         reads = self.command == "GET"
         if namespace and ("namespaces", "", namespace) not in self.cluster.objects and not reads:
@@ -253,7 +253,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _conflicts(manager: str, managers: Mapping[str, Object], claimed_fields: Object) -> list[str]:
-    """Return the other managers that have applied another value to one of these fields."""
+    """Return the other managers that have applied another value to one of these fields, with the field."""
     new = dict(leaves(claimed_fields))
     return [
         f'"{other_manager}": {path}'

@@ -114,7 +114,7 @@ class ClusterServer:
                 resource["status"] = {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}
 
     def _operate(self, database: Object) -> None:
-        """Create the members of a database, as its operator does; the tag of the image determines them."""
+        """Create the members of a database, as its operator does; the image's tag determines their state."""
         metadata, spec = database["metadata"], database["spec"]
         container = {"name": "postgres", "image": spec["imageName"]}
         template = {"metadata": {"labels": {"cnpg.io/cluster": metadata["name"]}}}

@@ -118,7 +118,7 @@ class Running:
 
 
 class CommandLine:
-    """Functions that run `infra` in a project's folder, without the variables of the user's environment."""
+    """Functions that run `infra` in a project's folder, without the variables `INFRA_…` of the user."""
 
     def __init__(self, root: Path, **environ: str) -> None:
         self.root = root

@@ -29,7 +29,7 @@ def ref(name: str) -> Schema:
 
 
 def scalar(random: Random) -> Schema:
-    """Return a schema of a string, number or boolean."""
+    """Return a schema of strings, numbers, booleans or null, without schemas in it."""
     schemas: list[Schema] = [
         {"type": "string"},
         {"type": "string", "minLength": random.randint(0, 3)},

@@ -1,4 +1,4 @@
-"""A dashboard without a process: the application, a supervisor that only records, and a client."""
+"""A dashboard without a process: the application, a supervisor without services, and a client."""
 
 from __future__ import annotations
 

@@ -47,10 +47,13 @@ class Shop:
         return set(self.cluster.kubectl("get", "--namespace", self.namespace, kinds, "--output=name").split())
 
     def versions(self) -> dict[str, str]:
-        """Return a mapping from name to version of all resources that a deploy writes."""
+        """Return a mapping from name to generation of all resources that a deploy writes.
+
+        The generation is empty for kinds without one, such as services.
+        """
         kinds = "deployments,statefulsets,jobs,services,configmaps,networkpolicies,ingresses,hpa,pdb,secrets"
-        template = "{range .items[*]}{.kind}/{.metadata.name} {.metadata.generation} {end}"
+        template = "{range .items[*]}{.kind}/{.metadata.name}={.metadata.generation} {end}"
         words = self.cluster.kubectl(
             "get", "--namespace", self.namespace, kinds, f"--output=jsonpath={template}"
         ).split()
-        return dict(zip(words[::2], words[1::2], strict=False))
+        return {name: generation for name, _, generation in (word.partition("=") for word in words)}

@@ -10,7 +10,8 @@ import pytest
 
 from infra_runtime import catalogue
 
-#: a kind that consumes metrics, and one that contributes them; both also use a private key
+#: a kind that consumes and contributes metrics and consumes notes, and a kind that contributes a note; the
+#: key of the notes is private
 ACME = """
 import json
 

@@ -53,5 +53,5 @@ def blocks(page: Path) -> list[Block]:
 
 
 def links(page: Path) -> list[str]:
-    """Return the targets of a page's links, without links to other web sites."""
+    """Return the files to which a page links, without links to web sites, to mail and within the page."""
     return [target for target in LINK.findall(page.read_text(encoding="utf-8")) if target]

@@ -1,6 +1,6 @@
 """Probes for seven protocols as exchanges, and a fake server for each protocol.
 
-A `Conversation` contains the messages of the server: a greeting, and the answer to each request. The numbers
+A `Conversation` contains the messages of the server: a greeting, and the answer to one request. The numbers
 in the messages are from the specifications of the protocols.
 """
 

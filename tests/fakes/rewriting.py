@@ -1,4 +1,4 @@
-"""Random OpenAPI documents, rewritings of them without an effect, and changes with exactly one finding."""
+"""Random OpenAPI documents, and rewritings of them without an effect."""
 
 from __future__ import annotations
 
@@ -313,7 +313,7 @@ def rename_a_security_scheme(document: dict[str, Any], random: Random) -> None:
 
 
 def extract_what_is_around(document: dict[str, Any], random: Random) -> None:
-    """Move a parameter, body, response, header or path item to the components."""
+    """Move a body, response, header or path item to the components."""
     responses = [operation["responses"] for operation in operations(document)]
     holders: list[tuple[str, Any]] = [("responses", part) for part in responses]
     holders += [("pathItems", document["paths"])]

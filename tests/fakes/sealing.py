@@ -22,7 +22,7 @@ def new_key() -> rsa.RSAPrivateKey:
 
 
 def write_certificate(path: Path, key: Key, *, days: int = 30) -> Path:
-    """Write a certificate that is valid for some days from yesterday."""
+    """Write a certificate that is valid from yesterday, for `days` from now; if negative, it has expired."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sealed-secret")])
     start = datetime.now(UTC) - timedelta(days=max(1, -2 * days))
     certificate = (

@@ -1,4 +1,4 @@
-"""Run a program for which the kernel forbids user namespaces, as container runtimes do.
+"""Run a program for which the kernel forbids `unshare`, and so user namespaces, as container runtimes do.
 
 The command line is `python seccomp.py PROGRAM [ARGUMENT…]`. The script needs root; it exits with 77 if the
 filter cannot be installed.

@@ -236,7 +236,7 @@ class Shop(Site):
 
 
 def crowd(folder: Path) -> Site:
-    """Return a stack whose 22 services have long names and are in all phases, and that has no other data."""
+    """Return a stack with 22 services, in all phases and some with long texts, and without other data."""
     phases = [*Phase]
     return Site(
         folder,

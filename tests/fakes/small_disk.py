@@ -52,7 +52,7 @@ def up(*specs):
 
 
 def on_a_small_disk(folder: Path, size: str, code: str) -> list[str]:
-    """Run the code, and return the lines that it printed; skip the test if the kernel forbids mounts."""
+    """Run the code, and return the lines that it printed; skip the test if no file system can be mounted."""
     folder.mkdir()
     mount = f'mount -t tmpfs -o size={size} tmpfs "$1" || exit 77; exec "$2" -c "$3" "$1"'
     namespace = ["unshare", "--user", "--map-root-user", "--mount"]

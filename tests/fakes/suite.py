@@ -158,7 +158,7 @@ class Suite:
         assert self.await_end() == []
 
     def await_end(self) -> list[str]:
-        """Wait some seconds until no process is left, and return the processes that remain."""
+        """Wait at most 60 s until no process is left, and return the processes that remain."""
         deadline = time.monotonic() + 60
         while (remaining := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.01)

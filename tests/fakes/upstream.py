@@ -4,7 +4,7 @@
 
 The answer is the request as JSON, with the NAME of the server. A path that ends with `/stream` is answered in
 two parts; the second part follows when a request for `/release` arrives. A path that ends with `/websocket`
-changes the protocol, and the server then sends each message back in upper case.
+changes the protocol, and the server then sends all received bytes back in upper case.
 """
 
 import base64

@@ -65,6 +65,14 @@ def test_the_kind_of_a_service_is_read_from_an_overlay_file(tmp_path: Path) -> N
     assert fixture_kinds(tmp_path)["analytics"] == "postgres"
 
 
+def test_an_overlay_file_has_priority_over_the_table_of_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "infra.test.toml").write_text('[services.analytics]\nkind = "postgres"')
+
+    text = '[environment.test.services.analytics]\nkind = "valkey"'
+
+    assert fixture_kinds(tmp_path, text)["analytics"] == "postgres"
+
+
 def test_a_command_under_the_name_of_a_kind_is_the_users_own_service(tmp_path: Path) -> None:
     assert fixture_kinds(tmp_path, '[services.postgres]\ncommand = ["x"]')["postgres"] == ""
 

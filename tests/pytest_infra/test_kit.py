@@ -175,14 +175,18 @@ def test_a_dump_that_fails_is_one_line_without_the_password(shelves: Suite) -> N
     assert list(capsule["dumps"].values()) == ["no dump: cannot read it as ***"]
 
 
-def test_the_unit_of_a_failed_test_is_kept(shelves: Suite) -> None:
+@pytest.mark.parametrize("options", [(), ("-n1",)], ids=["serial", "xdist"])
+def test_the_unit_of_a_failed_test_is_kept_and_not_counted(shelves: Suite, options: tuple[str, ...]) -> None:
     shelves.test(FAILS.format(key="emma"))
 
-    result = shelves.run("--infra-keep=failed")
+    result = shelves.run("--infra-keep=failed", *options)
 
     shelves.down()
     result.stdout.fnmatch_lines(
-        ["infra: kept for test_it.py::test_failing: books test-*: shelf://127.0.0.1:*"]
+        [
+            "infra: kept for test_it.py::test_failing: books test-*: shelf://127.0.0.1:*",
+            "infra: the stack in * stays warm for *; 0 units left",
+        ]
     )
 
 

@@ -85,7 +85,7 @@ def test_the_error_about_a_missing_line_has_the_number_of_lines_and_the_last_one
     head, *shown_lines = str(error).splitlines()
     assert head == (
         "shop logged no line that matches 'sold out' within 1.5 s; "
-        "30 other lines since the start of the test:"
+        "30 other lines since the start of the test, the last 20 are:"
     )
     assert shown_lines == [f"  line {number}" for number in range(11, 31)]
     assert error.lines == lines

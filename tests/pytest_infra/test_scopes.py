@@ -21,7 +21,7 @@ def test_two_{scope}_{fixture}({scope}_{fixture}): pass
 SERVICES = {"shop_front": "shop-front", "valkey_client": "valkey", "postgres_connection": "postgres"}
 
 
-@pytest.mark.parametrize("scope", ["session", "module"])
+@pytest.mark.parametrize("scope", ["session", "package", "module"])
 def test_the_error_of_a_wide_fixture_that_requests_a_unit_of_one_test_has_a_hint(
     suite: Suite, scope: str
 ) -> None:
@@ -36,7 +36,9 @@ def test_the_error_of_a_wide_fixture_that_requests_a_unit_of_one_test_has_a_hint
         lines = [line for line in result.outlines if line.startswith(prefix)]
         assert len(lines) == 2
         assert f'`with infra_unit("{service_name}") as ' in lines[0]
-        assert (f"`infra_scope = {service_name}: {scope}`" in lines[0]) is (fixture == "shop_front")
+        # `infra_scope` has no scope `package`.
+        has_advice = fixture == "shop_front" and scope != "package"
+        assert (f"`infra_scope = {service_name}: {scope}`" in lines[0]) is has_advice
 
 
 def test_the_error_for_a_fixture_of_pytest_is_unchanged(suite: Suite) -> None:

@@ -1,1 +1,1 @@
-"""A small shop: orders over HTTP."""
+"""A small shop: orders over HTTP and gRPC."""

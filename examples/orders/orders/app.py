@@ -111,7 +111,7 @@ def _order_fields(body: bytes) -> dict[str, Any]:
             customer and item and 0 < quantity < 1_000_000
         ):
             return {"customer": customer, "item": item, "quantity": quantity}
-    raise InvalidOrderError("an order needs a customer, an item and a quantity above 0")
+    raise InvalidOrderError("an order needs a customer, an item and a quantity above 0 and below 1000000")
 
 
 def _shop(request: Request) -> Shop:

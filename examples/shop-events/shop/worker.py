@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 QUEUE = "confirmations"
 #: seconds until a failed connection is tried again
 PAUSE = 0.2
-#: seconds for one mail
+#: seconds to wait for each answer of the mail server
 PATIENCE = 5.0
 
 

@@ -1,6 +1,8 @@
-"""Real infrastructure as pytest fixtures. The names in this package are types for annotations in tests.
+"""Real infrastructure as pytest fixtures.
 
-Each name is imported when it is used for the first time, so that the import of the package is fast.
+The names in this package are types for annotations in tests, the classes of service kits, and the function
+`is_test_environment`. Each name is imported when it is used for the first time, so that the import of the
+package is fast.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Chaos:
     """The value of the fixture `infra_chaos`: its methods cause faults in the services of the run.
 
-    A fault ends with its `with` block, at the latest after the test. A fault in a service also affects all
-    copies of the service that tests of this process use.
+    A fault with a `with` block ends with the block, at the latest after the test. A proxy is closed after the
+    test. A fault in a service also affects all copies of the service that tests of this process use.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -60,7 +60,10 @@ class Chaos:
             yield
 
     def crash(self, service: str) -> None:
-        """Kill a service with SIGKILL, and wait until the service is ready after its restart."""
+        """Kill a service with SIGKILL, and wait until its restart policy has made it ready again.
+
+        Raises `StartError` if the service does not become ready.
+        """
         stack, names = self._stack_with(service)
         stack.crash(*names, wait=True)
         self._renew(service)
@@ -68,8 +71,9 @@ class Chaos:
     def proxy(self, service: str | Endpoint, port: str | None = None) -> Proxy:
         """Return a proxy between clients and a service or a unit; the proxy can delay or cut connections.
 
-        Clients connect to the `endpoint` of the proxy. `port` selects one of the service's ports; the default
-        is the main port. The proxy is closed after the test.
+        A name selects the shared server of the service. Clients connect to the `endpoint` of the proxy.
+        `port` selects one of the service's ports; the default is the main port. The proxy is closed after the
+        test.
         """
         from pytest_infra.proxy import Proxy
 

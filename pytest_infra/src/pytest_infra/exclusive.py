@@ -1,8 +1,9 @@
 """The marker `infra_exclusive`: a test uses services alone, while tests of other xdist workers wait.
 
 All workers collect the same tests, so each worker can determine which services have an exclusive test. A test
-holds a lock for each of these services that it uses: exclusive if the test has the marker, otherwise shared.
-The kernel releases the locks of a killed worker. If no test has the marker, this module is not imported.
+holds a lock for each of these services that it uses: exclusive if its marker selects the service, otherwise
+shared. The kernel releases the locks of a killed worker. If no test has the marker, this module is not
+imported.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Exclusive:
         self._session = session_of(config)
         self._workers = int(getattr(config, "workerinput", {}).get("workercount", 0))
         self._fixtures = Instances.of(config).service_of_fixture
-        #: the services that a test uses alone
+        #: the services that at least one test of the run uses alone
         self._exclusive = frozenset().union(*map(_exclusive_services, items))
         #: service → the service and the services that it needs
         self._needed: dict[str, frozenset[str]] = {}
@@ -50,7 +51,7 @@ class Exclusive:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Fail a test whose marker has an argument that is not the name of a service of the stack."""
+        """Fail a test whose marker has an argument that is not the name of a service."""
         for marker in item.iter_markers(MARK):
             wrong = [name for name in marker.args if not isinstance(name, str)]
             if marker.kwargs or wrong:
@@ -85,7 +86,7 @@ class Exclusive:
         return self._folder
 
     def _used(self, item: pytest.Item) -> frozenset[str]:
-        """Return the services that `item` uses directly or indirectly, and that have an exclusive test."""
+        """Return the services that `item` may use directly or indirectly, and that have an exclusive test."""
         names = set(getattr(item, "fixturenames", ()))
         services = {self._fixtures[name] for name in names & self._fixtures.keys()}
         uses_any = not names.isdisjoint(ANY_SERVICE)

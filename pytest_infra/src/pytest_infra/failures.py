@@ -1,6 +1,7 @@
 """The outcomes of tests after an error in a service.
 
-The first test with an error reports it completely; later tests report the same error in one line.
+The first test with an error reports it completely; later tests report the same error in one line. Outside of
+CI, a missing executable or image skips the tests that need it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Failures:
     def outcome(self, request: Hashable, error: InfraError) -> BaseException:
         """Return the exception that pytest reports for the running test when a request fails with this error.
 
-        The caller raises the exception. If an earlier test has reported the error, the text is one line.
+        The caller raises the exception. If an earlier test has reported the error, the text is one line. For
+        a missing executable or image, the exception skips the test, except in CI.
         """
         self._errors[request] = error
         return self._outcome(error)
@@ -60,7 +62,7 @@ class Failures:
         return outcome
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Shorten the report of a test to one line if an earlier test has reported the same error.
+        """After the complete report of an error, shorten its exception for later tests to one line.
 
         pytest raises the same exception again for each test that uses the fixture with the error.
         """

@@ -100,7 +100,7 @@ def infra_url(request: pytest.FixtureRequest) -> UrlFor:
 
 @pytest.fixture
 def infra_chaos(request: pytest.FixtureRequest) -> Iterator[Chaos]:
-    """Causes faults in services: `with infra_chaos.paused("api"): …`. Faults end after the test."""
+    """Causes faults in services: `with infra_chaos.paused("api"): …`. No fault outlasts the test."""
     from pytest_infra.chaos import Chaos
 
     chaos = Chaos(request.config)

@@ -1,9 +1,9 @@
 """Processes that a test forks: a child uses none of its parent's leases, units, connections and threads.
 
 A child that requests a service gets its own lease and its own units. For example, pytest-forked runs each
-test in a child. A child that returns from the test, for example by an exception, exits after the report of
-the test. Otherwise the child would run all later tests like its parent, and write to the parent's connection
-to the controller of pytest-xdist.
+test in a child. A child that returns from its phase of the test, for example by an exception, exits with the
+report of this phase. Otherwise the child would run all later tests like its parent, and write to the
+parent's connection to the controller of pytest-xdist.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def ended_by_its_process(fixture: Iterator[T]) -> Iterator[T]:
 
 
 class Child:
-    """The plugin of a forked child process; it ends the process when the test of the process has ended."""
+    """The plugin of a forked child process; it ends the process when the phase of its test has ended."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

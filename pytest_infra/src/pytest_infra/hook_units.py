@@ -29,7 +29,7 @@ class HookUnits:
         self._open: dict[str, AbstractContextManager[Mapping[str, str]]] = {}
 
     def acquire(self, label: str) -> Unit:
-        """Return the isolation unit that the hook creates for a test; without a hook, the shared server."""
+        """Return the unit that the hook creates; without a hook or if it returns None, the shared server."""
         name = self._owner.name()
         context_manager = self._hook.pytest_infra_isolate(
             service=self._server.name, endpoint=self._server, label=label

@@ -1,6 +1,7 @@
 """The services for which fixtures are created, with the kind of each service.
 
-This module does not import pydantic. If the project has no stack file, the module does not read any file.
+This module does not import pydantic. If the project has no stack file, the module reads only the files
+`pyproject.toml` in the folder and its parents.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from infra_runtime.manifest import KINDS, PROXY
 from pytest_infra import kit_registry, options
 from pytest_infra.kit import Parameter, ServiceKit
 
-#: The names of pytest's own fixtures. A service with such a name has no fixture, but
+#: The name of pytest's fixture that no plugin defines. A service with this name has no fixture, but
 #: `infra_service("request")` returns it.
 RESERVED = frozenset({"request"})
 
@@ -90,7 +91,7 @@ class Instances:
     def fixtures(self) -> dict[str, Instance]:
         """Return a mapping from fixture name to service instance.
 
-        Services whose fixture name is not a Python identifier are not included.
+        Services whose fixture name is `request`, a keyword or not a Python identifier are not included.
         """
         by_fixture = {instance.fixture: instance for instance in self._instances.values()}
         return {
@@ -110,7 +111,7 @@ class Instances:
         return services
 
     def are_used_by(self, item: pytest.Item) -> bool:
-        """Return whether a test uses a service, according to its fixtures and markers."""
+        """Return whether a test uses a service, according to its fixtures and its marker `infra`."""
         names = set(getattr(item, "fixturenames", ()))
         return (
             not names.isdisjoint(ANY_SERVICE)
@@ -122,8 +123,8 @@ class Instances:
 def _instance(name: str, kind: str | None) -> Instance:
     """Return a service with the service kit of its kind.
 
-    `kind` is an empty string for the user's own service. It is None if no table of the stack file and no
-    option contains the service; the name of the service is then also its kind.
+    `kind` is an empty string for the user's own service. It is None if no table of the stack file contains
+    the kind of the service; the name of the service is then also its kind.
     """
     if kind == "":
         return Instance(name, kit_registry.WITHOUT_KIND)
@@ -146,7 +147,7 @@ def _stack_file_may_exist(directory: Path) -> bool:
 
 
 def _kinds_in_stack_file(run_options: options.Options) -> dict[str, str | None]:
-    """Return a mapping from service to kind for the services that have a table in the stack file.
+    """Return a mapping from service to kind for the services in the stack file: its tables and its `use`.
 
     If the file is invalid, the result is empty: the first test that needs a service reports the error.
     """
@@ -157,28 +158,24 @@ def _kinds_in_stack_file(run_options: options.Options) -> dict[str, str | None]:
         file = stack_file.find(run_options.directory)
         if file is None:
             return {}
-        overlay = stack_file.overlay(file, run_options.stack_environment)
-        tables: list[object] = [file.values, overlay.values if overlay else {}]
+        main_table, overlay = file.values, stack_file.overlay(file, run_options.stack_environment)
+        overlay_table = overlay.values if overlay else {}
         dotenv = request.read_dotenv(file.path.parent / ".env", PROXY_VARIABLE.encode())
     except ConfigurationError:
         return {}
-    environments = file.values.get("environment")
-    if isinstance(environments, Mapping):
-        tables.append(environments.get(run_options.stack_environment, {}))
-    settings: dict[str, dict[str, Any]] = {}
-    for table in tables:
-        if isinstance(table, Mapping):
-            for name, service in _services(table):
-                settings.setdefault(name, {}).update(service)
-    kinds = {name: _kind(service) for name, service in settings.items()}
+    environments = main_table.get("environment")
+    environment_table = (
+        environments.get(run_options.stack_environment) if isinstance(environments, Mapping) else None
+    )
     # The overlay file has priority over the table of the environment. This table has priority over the rest
     # of the stack file.
-    main_table, overlay_table, *environment_tables = tables
-    settings_of_stack = [
-        table.get(PROXY)
-        for table in (overlay_table, *environment_tables, main_table)
-        if isinstance(table, Mapping)
-    ]
+    tables = [table for table in (main_table, environment_table, overlay_table) if isinstance(table, Mapping)]
+    settings: dict[str, dict[str, Any]] = {}
+    for table in tables:
+        for name, service in _services(table):
+            settings.setdefault(name, {}).update(service)
+    kinds = {name: _kind(service) for name, service in settings.items()}
+    settings_of_stack = [table.get(PROXY) for table in reversed(tables)]
     for proxy in (dotenv.get(PROXY_VARIABLE), *settings_of_stack):
         if isinstance(proxy, str):
             kinds[PROXY] = proxy

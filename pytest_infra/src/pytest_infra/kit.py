@@ -75,7 +75,8 @@ class ServiceKit:
     #: `listen(service, current)` starts a proxy with a fixed address for the unit that `current()` returns,
     #: and returns the exports for `urls`
     fixed_address: Target = ""
-    #: the exports that are secret; the plugin replaces them by `***` in everything that it prints or writes
+    #: the exports that are secret; the plugin replaces them by `***` in its output and its reports, except in
+    #: `units.json` for kept units
     secrets: tuple[str, ...] = ("password",)
     #: export that isolation needs → the message for the user if the service lacks the export. All tests then
     #: share the server.
@@ -89,7 +90,7 @@ class ServiceKit:
     #: the reason why the unit of a failed test cannot be kept after its process exits; empty if it can be
     #: kept
     unkeepable: str = ""
-    #: `leftover(endpoint)` returns the names of the units in a server, without the units that were kept
+    #: `leftover(endpoint)` returns the names of the units in a server; it may include units that are kept
     leftover: Target = ""
     #: regular expression for the name of a unit; its group `owner` is the token of the process that created
     #: the unit

@@ -55,7 +55,7 @@ class FixtureContext:
 
     #: the name of the fixture
     fixture: str
-    #: the name of the service
+    #: the name of the service; empty for `http_client` and `http_async_client`
     service: str
     #: client library → the requirement that installs it
     install: Mapping[str, str]

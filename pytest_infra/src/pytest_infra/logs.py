@@ -61,7 +61,8 @@ class LogLineMissingError(InfraError, AssertionError):
         head = f"{service} logged no line that matches {pattern!r} within {timeout:g} s"
         if lines:
             last_lines = [f"  {line.text}" for line in lines[-_LAST_LINES:]]
-            head += f"; {len(lines)} other lines since the start of the test:"
+            head += f"; {len(lines)} other lines since the start of the test"
+            head += f", the last {_LAST_LINES} are:" if len(lines) > _LAST_LINES else ":"
             self._text = "\n".join([head, *last_lines])
         else:
             self._text = f"{head}, and no other line since the start of the test"

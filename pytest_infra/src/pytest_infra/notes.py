@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import pytest
 
-#: The beginning of every line that the plugin prints.
+#: The beginning of every message that the plugin prints.
 PREFIX = "infra: "
 #: The attribute of a test report with which workers of pytest-xdist send their notes.
 ATTRIBUTE = "infra_notes"
@@ -20,7 +20,7 @@ DETAILS = "infra_test"
 
 
 class Notes:
-    """The notes of a process: its data directories, the tokens in its units' names, messages for the user.
+    """The notes of a process: its data directories, the names of its units, messages for the user.
 
     Workers of pytest-xdist send their notes to the controller with each test report.
     """
@@ -32,6 +32,8 @@ class Notes:
         self.data: list[str] = []
         #: the tokens in the names of this process's units
         self.owners: list[str] = []
+        #: the names of this process's units that are kept for the user
+        self.kept: list[str] = []
         #: lines for the end of the run
         self.messages: list[str] = []
         #: objects that are closed after the last fixture, in reverse order
@@ -67,7 +69,7 @@ class Notes:
         return report
 
     def _to_json(self) -> dict[str, list[str]]:
-        return {"data": self.data, "owners": self.owners, "messages": self.messages}
+        return {"data": self.data, "owners": self.owners, "kept": self.kept, "messages": self.messages}
 
     def _add(self, sent: Mapping[str, list[str]]) -> None:
         for name, notes in self._to_json().items():

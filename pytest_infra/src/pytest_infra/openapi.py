@@ -42,9 +42,11 @@ class OpenapiSnapshot:
 
         `app` is a FastAPI, Litestar, Starlette or Django Ninja app, a document as a mapping, or a source that
         `infra dev api-check` accepts. `snapshot` is a path, relative to the folder of the stack file; if
-        the project has no stack file, relative to pytest's root directory. Without `snapshot`, the path is in
-        the stack file: `api` selects one of the APIs in the file, and is not needed if there is only one. If
-        the stack file has no API, the path is `openapi.json`. `fail_on` is `breaking`, `warning` or `none`.
+        the project has no stack file, relative to the folder of the option `--infra-directory` (by default,
+        pytest's root directory). Without `snapshot`, the path is in the stack file: `api` selects one of the
+        APIs in the file, and is not needed if there is only one. If the stack file has no API, the path is
+        `openapi.json`. `fail_on` is `breaking`, `warning` or `none`. With `--infra-update-openapi`, the
+        snapshot is first replaced by the document of `app`.
         """
         from infra_openapi.errors import OpenApiError
         from infra_runtime.errors import InfraError

@@ -1,4 +1,4 @@
-"""The options of the plugin on pytest's command line and in its ini file; the command line has priority."""
+"""The options of the plugin: pytest's command line has priority, then variables, then the ini file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from infra_runtime.manifest import ENVIRONMENTS
 OPTIONS: dict[str, tuple[str, str]] = {
     "infra-services": (
         "NAMES",
-        "the services of the whole stack, separated by commas (default: the services of the stack file)",
+        (
+            "the services of the whole stack, separated by commas (default: the services of the stack file, "
+            "or else the default stack)"
+        ),
     ),
     "infra-profile": (
         "NAME",
@@ -47,7 +50,13 @@ OPTIONS: dict[str, tuple[str, str]] = {
         "NAME",
         "the namespace of the stack, for --infra-engine kubernetes (default: the name of the project)",
     ),
-    "infra-data": ("PATH", "the data directory of the stack (default: .data-test beside the stack file)"),
+    "infra-data": (
+        "PATH",
+        (
+            "the data directory of the stack (default: the variable INFRA_DATA, or .data-test beside the "
+            "stack file; .data in an environment other than test)"
+        ),
+    ),
     "infra-directory": (
         "PATH",
         (
@@ -72,8 +81,8 @@ OPTIONS: dict[str, tuple[str, str]] = {
     "infra-keep": (
         "no|failed",
         (
-            "keep the isolation units of failed tests and the stack for eight hours (in CI, the ini value is "
-            "ignored)"
+            "with failed, keep the isolation units of failed tests and the stack for eight hours (default: "
+            "no; in CI, the ini value is ignored)"
         ),
     ),
     "infra-tmpfs": (
@@ -96,7 +105,10 @@ OPTIONS: dict[str, tuple[str, str]] = {
     ),
     "infra-strict": (
         "",
-        "fail the run if a process, port, socket or isolation unit of its stack is left (default in CI)",
+        (
+            "fail the run if a process, container, port, socket, data folder or isolation unit of its stack "
+            "is left (default in CI)"
+        ),
     ),
 }
 
@@ -126,9 +138,10 @@ class Cluster(NamedTuple):
 
 
 class Options(NamedTuple):
-    """The plugin's options of this run; for None and empty values, the value of the stack file is used.
+    """The plugin's options of this run.
 
-    The class is a tuple because the definition of a dataclass takes a millisecond in every run.
+    If `services` is empty, or `profile`, `data` or `tmpfs` is None, the value of the stack is used. The class
+    is a tuple because the definition of a dataclass takes a millisecond in every run.
     """
 
     services: tuple[str, ...]
@@ -171,7 +184,7 @@ def add(parser: pytest.Parser) -> None:
     group.addoption(
         UPDATE_OPENAPI,
         action="store_true",
-        help="update the snapshots of the fixture openapi_snapshot; all its checks pass in this run",
+        help="update the snapshots of the fixture openapi_snapshot; its checks then find no change",
     )
 
 

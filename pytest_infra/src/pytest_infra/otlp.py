@@ -44,7 +44,7 @@ class Exporter:
         #: the spans of the request whose response has not been read
         self._sent: list[Span] = []
         self._connection: http.client.HTTPConnection | None = None
-        #: the number of spans that were discarded, and the reason of the last failure
+        #: the number of spans that were discarded since the last `flush`, and the reason of the last failure
         self.lost, self.problem = 0, ""
 
     def add(self, spans: Iterable[Span]) -> None:

@@ -41,8 +41,8 @@ MARKER = (
     "without arguments, start the whole stack (pytest-infra)"
 )
 CHAOS_MARKER = (
-    "infra_chaos(kill=SERVICE, stop=SERVICE, pause=SERVICE): kill, stop or pause the service during the "
-    "test, and start or continue it afterwards (pytest-infra)"
+    "infra_chaos(kill=SERVICE, stop=SERVICE, pause=SERVICE): kill, stop or pause the service while the test "
+    "function runs, and start or continue it afterwards (pytest-infra)"
 )
 EXCLUSIVE_MARKER = (
     "infra_exclusive(*services): tests of other xdist workers that use these services wait while this test "
@@ -167,7 +167,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Cause the faults of the marker `infra_chaos` while the test runs."""
+    """Cause the faults of the marker `infra_chaos` while the test function runs."""
     if item.get_closest_marker("infra_chaos") is None:
         return (yield)
     from pytest_infra import chaos

@@ -22,7 +22,7 @@ def write(path: Path, text: str) -> None:
 
 
 def protect(folder: Path) -> None:
-    """Set the modes of everything in a folder: 0700 for folders, 0600 for files."""
+    """Set the modes in a folder: 0700 for folders, 0600 for files; symbolic links are not followed."""
     folder.chmod(0o700)
     for path in folder.rglob("*"):
         if not path.is_symlink():

@@ -161,7 +161,7 @@ class Proxy:
                 directions.create_task(self._pump(client_reader, service_writer))
                 directions.create_task(self._pump(service_reader, client_writer))
         except (OSError, ExceptionGroup, asyncio.CancelledError):
-            pass  # the client or the service has closed its connection; the other connection is closed below
+            pass  # a side has closed its connection, or `cut` has cancelled the task; both are closed below
         finally:
             for writer in writers:
                 writer.transport.abort()
@@ -169,7 +169,7 @@ class Proxy:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Forward the bytes of a connection in one direction, with the current latency and bandwidth.
 
-        Delayed blocks wait in a queue, so that latency does not limit the bandwidth.
+        Up to 64 delayed blocks wait in a queue, so that latency limits the bandwidth less.
         """
         delayed: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=64)
         async with asyncio.TaskGroup() as tasks:

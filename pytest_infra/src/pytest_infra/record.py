@@ -1,4 +1,4 @@
-"""The record of the session: a file with a line for each test; other programs can read it during the session.
+"""The record of the session: a file with lines for each test; other programs can read it during the session.
 
 With pytest-xdist, the controller writes the record. The record begins when a test has used a service, because
 the data directory of the stack is then known; the lines of earlier tests are kept in memory until then.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TESTS = 20_000
 #: the maximum number of characters of a test's id or path, and of an error message; a longer text is cut
 _LONGEST, _LONGEST_ERROR = 1000, 500
-#: the maximum number of values in a list, and the maximum number of characters of each value
+#: the maximum number of values in a list, and of characters of a path or an expression that selects tests
 _VALUES, _CHARACTERS = 20, 200
 _PHASES = ("setup", "call", "teardown")
 _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

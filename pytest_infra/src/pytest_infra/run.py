@@ -1,4 +1,4 @@
-"""The end of the whole run: check which processes, ports and sockets of its stacks are left.
+"""The end of the whole run: check which processes, ports, sockets and units of its stacks are left.
 
 With pytest-xdist, the controller does this check.
 """
@@ -33,14 +33,17 @@ class Run:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Check what the stacks of the run have left, after all leases of the run have ended."""
+        """Check what the stacks of the run have left, after all leases of the run have ended.
+
+        With `infra_strict`, the run fails if anything is left.
+        """
         self._notes.add(Notes.of(session.config))  # after Ctrl-C, pytest may have no report
         if self._notes.data:
             from pytest_infra.report import summary_line
 
             instances = Instances.of(session.config)
             self._summary_lines = [
-                summary_line.check(data, self._notes.owners, self._began, instances)
+                summary_line.check(data, self._notes.owners, self._notes.kept, self._began, instances)
                 for data in self._notes.data
             ]
             for data in self._notes.data:
@@ -50,7 +53,7 @@ class Run:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the reasons for skipped tests, the messages, and the summary lines.
+        """Print the reasons for tests that this plugin skipped, the messages, and the summary lines.
 
         A summary line is red if anything is left.
         """

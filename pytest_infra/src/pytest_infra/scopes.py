@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
 from pytest_infra.instances import Instances
+from pytest_infra.kit import Scope
 from pytest_infra.notes import PREFIX
 
 #: Matches the message of pytest 8.2 to 9.2.
@@ -18,7 +20,7 @@ _MISMATCH = re.compile(
 def advice(config: pytest.Config, failure: str) -> str:
     """Return advice for a scope mismatch: which fixture of this plugin to use in a wide scope.
 
-    The result is empty for other failures and for fixtures of other plugins.
+    The result is empty for other failures and for fixtures that do not belong to a service.
     """
     if (mismatch := _MISMATCH.match(failure)) is None:
         return ""
@@ -39,4 +41,6 @@ def advice(config: pytest.Config, failure: str) -> str:
     )
     if fixture not in instances:
         return f"{text} In the fixture, open a connection to the unit or to the server."
+    if scope not in get_args(Scope):
+        return text
     return f"{text} If all tests of a {scope} may share one unit, set `infra_scope = {service}: {scope}`."

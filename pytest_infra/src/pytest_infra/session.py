@@ -128,7 +128,7 @@ class Session:
         return self._stack.status() if self._stack else None
 
     def secrets(self) -> frozenset[str]:
-        """Return the secrets of all services that this process has used, including their earlier values."""
+        """Return the secrets of all services of the stack, including the values at earlier calls."""
         if self._stack:
             with contextlib.suppress(InfraError):
                 endpoints = self._stack.endpoints().values()
@@ -181,7 +181,7 @@ class Session:
         self._kept = True
 
     def close(self) -> None:
-        """Release the lease; the stack stops when its last lease is released."""
+        """Release the lease; the stack stops when its last lease is released, unless it is kept running."""
         if self._stack is not None:
             stack_sharing.leave(self._stack, reuse=self._options.reuse, keep=self._kept)
 

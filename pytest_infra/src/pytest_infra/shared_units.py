@@ -49,7 +49,7 @@ class SharedUnits:
         """Do nothing: the server cannot remove the data with the label of a test."""
 
     def close(self) -> list[str]:
-        """Return an empty list, because the server contains nothing that could be left."""
+        """Return an empty list: data with the label of a test stay in the server, but count as no unit."""
         return []
 
 

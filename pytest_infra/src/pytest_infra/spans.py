@@ -130,9 +130,9 @@ class Recorder:
     def add(
         self, name: str, start: int, *, shortest: int, attributes: Mapping[str, Any], error: str = ""
     ) -> None:
-        """Record the time since the start of a fixture as a span, if it is at least `shortest` nanoseconds.
+        """Record the set-up or tear-down of a fixture, from `start` until now.
 
-        A shorter period is recorded, too, if other recorded periods began in it.
+        A period of less than `shortest` nanoseconds is recorded only if other recorded periods began in it.
         """
         end = time.time_ns()
         if end - start >= shortest or any(interval.start >= start for interval in self._intervals):

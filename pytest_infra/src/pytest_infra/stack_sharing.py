@@ -2,7 +2,8 @@
 
 A warm stack is a stack that an earlier run has kept running. During the selection, the process holds a lock
 in the data directory. A file in the data directory, the note, contains the plan of the run that has started
-the supervisor. A stack without a note was started by `infra`, and every run uses it.
+the supervisor. Every run uses a stack whose supervisor is not in the note, because `infra` has started it,
+and every run in another environment than `test` uses the stack of its data directory.
 """
 
 import contextlib
@@ -38,7 +39,7 @@ LOCK_SECONDS = 180.0
 class Plan(Message):
     """The plan of a test run; test runs whose plans have the same `key` share a stack."""
 
-    #: the digest of the plan, its variables and the interpreter
+    #: the digest of the plan, its variables, the setting tmpfs and the interpreter
     key: str
     #: service → the digest of its spec
     services: Mapping[str, str]
@@ -93,9 +94,10 @@ def join(
     `opening` is called with a data directory before its stack is started or joined, because services can
     start before this function returns.
 
-    Normally, the result is the stack of the data directory. If a run with another plan uses that stack, the
-    result is a separate stack, whose data directory is a folder inside the data directory. With `warm`, the
-    result can be a warm stack, which an earlier run with the same plan has kept running.
+    Normally, the result is the stack of the data directory. If a run with another plan uses that stack or has
+    kept units in it, the result is a separate stack, whose data directory is a folder inside the data
+    directory. With `warm`, or if it contains kept units, the result can be a warm stack, which an earlier run
+    with the same plan has kept running.
     """
     shared = _join(config, resolved, plan, resolved.data, warm, opening)
     if shared is None:
@@ -112,7 +114,10 @@ def _join(
     warm: bool,
     opening: Callable[[str], None],
 ) -> Shared | None:
-    """Return the stack whose data directory is `data`; None if a run with another plan uses this stack."""
+    """Return the stack whose data directory is `data`.
+
+    The result is None if a run with another plan uses this stack or has kept units of failed tests in it.
+    """
     paths = Paths(str(data))
     make_data_directory(paths, resolved.environment)
     path = data / NOTE
@@ -147,7 +152,8 @@ def leave(stack: Stack, *, reuse: float | None, keep: bool) -> None:
     """Release the lease of this process on a stack at the end of the run.
 
     The stack keeps running for `reuse` seconds; if `reuse` is None, the stack stops when its last lease ends.
-    With `keep`, the stack contains units of failed tests, and keeps running for at least `KEEP` seconds.
+    With `keep`, the stack contains units of failed tests, and keeps running for at least `KEEP` seconds. A
+    detached stack runs until `infra runtime down` stops it.
     """
     if keep or reuse is not None:
         # The supervisor has exited, so the stack cannot be kept running.

@@ -59,7 +59,7 @@ class UnitRegistry:
         shared: bool = False,
         variant: str = "",
     ) -> Iterator[Endpoint]:
-        """Yield an isolation unit of a service, or the shared server if isolation is off for the service."""
+        """Yield an isolation unit of a service, or the shared server if isolation is off or not possible."""
         endpoint = self._session.service(service)
         instance = self._instances[service]
         variant = variant or self._variants.get(service) or next(iter(instance.kit.variants), "")
@@ -95,7 +95,7 @@ class UnitRegistry:
         return self._instances[self._session.service(service)[export]].fixture if export else ""
 
     def close(self) -> None:
-        """Remove all isolation units of this process.
+        """Remove the isolation units of this process, except kept ones; if the stack stops now, none.
 
         The attribute `left` then contains the names of units that could not be removed.
         """
@@ -140,7 +140,7 @@ class UnitRegistry:
     ) -> Units:
         """Return the object that provides isolation units of a service with these parameters.
 
-        Requests with equal parameters get the same object.
+        Requests with the same variant and equal parameters get the same object.
         """
         kit, remaining_values = instance.kit, dict(parameters)
         parameter_values = {

@@ -1,6 +1,6 @@
 """Units that need no preparation: a unit is a new name, such as a key prefix.
 
-After the test, the data under this name are removed.
+After the test, the data under this name are removed, unless the unit is kept or the server is stopped.
 """
 
 from __future__ import annotations
@@ -57,6 +57,6 @@ class ClearedUnits:
                 unit.clear()
 
     def close(self) -> list[str]:
-        """Close connections. Return an empty list, because all units were removed after their tests."""
+        """Close connections. Return an empty list: a unit is removed after its test, unless it is kept."""
         self._close()
         return []

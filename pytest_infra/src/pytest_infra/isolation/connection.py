@@ -41,7 +41,7 @@ class LineConnection:
         return line[:-2]
 
     def block(self, size: int) -> bytes:
-        """Return the next `size` bytes of the server's answer; the CR LF after them is read and discarded."""
+        """Return the next `size` bytes of the answer (fewer at its end), and discard the CR LF after them."""
         return self._reader.read(size + 2)[:size]
 
     def close(self) -> None:

@@ -78,7 +78,7 @@ class Copier:
         return None
 
     def remove(self, name: str) -> None:
-        """Stop a copy of the service, and remove the data folder of the copy."""
+        """Stop a copy of the service, and remove its data folder; files that cannot be removed remain."""
         number = self._number(name)
         self._slots.free(number, clean=self._clean(number))
         self.endpoints.pop(name, None)

@@ -170,7 +170,7 @@ class Hosts:
         self._copier.restart(self._copy)
 
     def close(self) -> list[str]:
-        """Stop the copy of the proxy that this process uses, unless a unit in it is kept."""
+        """Stop the copy of the proxy, unless a unit in it is kept; return its name if this fails."""
         try:
             if self._keep:
                 self._copier.keep(self._copy)

@@ -52,7 +52,7 @@ class Migrations:
 
         The key depends on the content of the module and of the files, and on the values that the callable has
         from `functools.partial`, defaults and enclosing functions. For a folder, the key depends on all files
-        in the folder. With a `version`, the key depends only on the string `version`.
+        in the folder except `__pycache__`. With a `version`, the key depends only on the string `version`.
         """
         content = [version.encode()] if version else [*_source(run), *contents(map(Path, files))]
         return cls(run=functools.partial(_call, run), key=key_of(content))
@@ -152,7 +152,7 @@ def key_of(parts: Iterable[bytes]) -> str:
 
 
 def contents(paths: Iterable[Path]) -> list[bytes]:
-    """Return a list with the name and the content of each file, as bytes; a folder adds all its files."""
+    """Return the names and contents of files, as bytes; a folder adds all its files except `__pycache__`."""
     names_and_contents: list[bytes] = []
     for path in paths:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]

@@ -53,7 +53,7 @@ class Pool:
 
     The thread resets used units before it makes new units, because a reset is faster. It makes new units
     before it removes units, because a test may be waiting. `report` is called with a message when a unit
-    cannot be removed.
+    cannot be removed; `close` returns the names of such units instead.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Pool:
         #: units that are to be removed
         self._discarded: deque[str] = deque()
         #: units whose removal has failed once, for example because the server was being restarted; the
-        #: removal is attempted again after the next unit was made
+        #: removal is attempted again after the next unit was made or reset
         self._delayed: list[str] = []
         #: all units whose removal has failed at least once
         self._failed: set[str] = set()

@@ -1,4 +1,4 @@
-"""Units, such as databases, that a pool creates before tests need them and removes after the tests."""
+"""Units, such as databases, that a pool creates before tests, and resets or removes after the tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PID_FILE = "server.pid"
 
 
 class PooledUnits:
-    """The units of one process. Each unit is used for one test only."""
+    """The units of one process. After its test, a unit is reset or removed, unless it is kept."""
 
     def __init__(
         self,
@@ -27,8 +27,9 @@ class PooledUnits:
     ) -> None:
         """`unit` returns the unit for a name and a label; `keep` marks the unit with this name as kept.
 
-        `leftover` are the names of units whose processes have exited; these units are removed. `stops`
-        returns whether, after this process has exited, the server will stop and its data will be deleted.
+        `leftover` are the names of units whose processes have exited; the pool removes or resets them.
+        `stops` returns whether, after this process has exited, the server will stop and its data will be
+        deleted.
         """
         self._server, self._pool = server, pool
         self._unit, self._keep, self._stops = unit, keep, stops
@@ -37,7 +38,7 @@ class PooledUnits:
             pool.give_back(name)
 
     def acquire(self, label: str) -> Unit:
-        """Return a unit that the pool has prepared and that no test has used."""
+        """Return a unit that the pool has made, or reset after an earlier test."""
         # After a restart of the server, its data may come from an older snapshot.
         if (start_number := _start_number(self._server)) != self._start_number:
             self._start_number = start_number
@@ -45,14 +46,14 @@ class PooledUnits:
         return self._unit(self._pool.take(), label)
 
     def release(self, unit: Unit) -> None:
-        """Remove the unit of a test in the background; a unit whose `keep` is set is kept."""
+        """Reset or remove the unit of a test in the background; a unit whose `keep` is set is kept."""
         if unit.keep:
             self._keep(unit.id)
         else:
             self._pool.give_back(unit.id)
 
     def close(self) -> list[str]:
-        """Remove all units of this process; return the names of units that could not be removed.
+        """Remove the units of this process that are not kept; return the names of those that remain.
 
         If the server stops now and its data are removed, no unit is removed.
         """
@@ -60,7 +61,7 @@ class PooledUnits:
 
 
 def _start_number(server: Endpoint) -> int:
-    """Return a number that differs for each start of the server, to detect a restart."""
+    """Return a number that differs for each start of the server; 0 if its file with the pid is missing."""
     try:
         return (server.data / PID_FILE).stat().st_mtime_ns
     except OSError:

@@ -17,12 +17,15 @@ class DumpError(InfraError):
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a value to a file as indented JSON; every string is cut to `CHARACTERS` characters."""
+    """Write a value to a file as indented JSON; long strings are cut, and bytes are only counted."""
     write(path, json.dumps(_bounded(value), indent=2, ensure_ascii=False) + "\n")
 
 
 def readable(text: str) -> str:
-    """Return a text with at most `CHARACTERS` characters, in which undecodable bytes are escaped."""
+    """Return the first `CHARACTERS` characters of a text, with undecodable bytes escaped.
+
+    If the text is longer, its length follows.
+    """
     escaped = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return escaped if len(escaped) <= CHARACTERS else f"{escaped[:CHARACTERS]}… ({len(escaped)} characters)"
 

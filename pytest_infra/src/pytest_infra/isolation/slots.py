@@ -15,8 +15,8 @@ from pytest_infra.isolation.owner import FOLDER
 
 #: The seconds that a test waits for a slot, and the seconds between two attempts.
 PATIENCE, INTERVAL = 60.0, 0.005
-#: The content of a slot's file: `USED` if the slot is not clean, `KEPT` if the slot is kept for the user. The
-#: file of a clean slot is empty.
+#: The content of a slot's file: `USED` if the slot is in use or not clean, `KEPT` if the slot is kept for the
+#: user. The file of a clean slot is empty.
 USED, KEPT = b"used", b"kept"
 
 

@@ -17,7 +17,8 @@ from infra_runtime.errors import ConfigurationError
 class Unit(Endpoint):
     """The part of a service that belongs to one test.
 
-    A unit has the same exports as the service. Some exports, such as `url`, have other values.
+    A unit has the exports of the service. Some exports, such as `url`, have other values, and a unit can have
+    further exports, such as `prefix`.
     """
 
     def __init__(self, server: Endpoint, unit_id: str, label: str, **exports: str) -> None:
@@ -29,7 +30,7 @@ class Unit(Endpoint):
         self.process = server.name
         #: the name of the unit in the service, such as the name of a database or an account, or a prefix
         self.id = unit_id
-        #: the id of the test, module or class that uses the unit
+        #: the id of the test, module or class that uses the unit, or the argument `label` of `infra_unit`
         self.label = label
         #: whether the unit is not removed when it is released
         self.keep = False

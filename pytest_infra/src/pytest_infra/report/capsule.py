@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pytest_infra.spans import Trace
 
 #: pytest's output contains the end of each log: at most this number of lines and this number of characters.
-#: The folder contains the complete log.
+#: The folder contains the log during the test.
 LINES, CHARACTERS = 40, 6_000
 #: The maximum number of lines of the trace in pytest's output; and the width of the lines in `trace.txt`,
 #: the file with the complete trace.
@@ -121,7 +121,7 @@ class Capsules:
         return report
 
     def _waterfall(self, trace: Trace | None) -> list[tuple[str, str]]:
-        """Return a section with the longest spans of a trace, if it contains spans of services."""
+        """Return a section with the failed and the longest spans of a trace, if it has spans of services."""
         if trace is None or not waterfall.has_services(trace.spans):
             return []
         lines = waterfall.waterfall(trace.spans, shutil.get_terminal_size().columns, TRACE_LINES)
@@ -238,8 +238,9 @@ class Capsules:
     ) -> dict[str, str]:
         """Write the content of a failed test's units to its report.
 
-        Return a mapping from each unit to the names of the written files, or to an error. After the tear-down
-        of the test, the units are removed, so the mapping of the earlier phase is returned.
+        Return a mapping from unit to the names of the written files, or to the reason why there are none; a
+        unit without a dump function is missing. After the tear-down of the test, the units are removed, so
+        the mapping of the earlier phase is returned.
         """
         if report.when != "teardown":
             saved = self._dumps.save(
@@ -249,6 +250,7 @@ class Capsules:
             for message in saved.messages:
                 self._notes.add_message(message)
             if saved.kept:
+                self._notes.kept += saved.kept
                 self._session.keep()
         return self._written[item.nodeid]
 
@@ -268,7 +270,7 @@ def name_of(nodeid: str) -> str:
 
 
 def shorten(text: str) -> str:
-    """Return the end of a text for pytest's output; the first line contains the number of omitted lines."""
+    """Return the end of a text for pytest's output; if lines are omitted, the first line is their number."""
     lines = text.splitlines()
     last_lines = lines[-LINES:]
     while len(last_lines) > 1 and sum(map(len, last_lines)) > CHARACTERS:

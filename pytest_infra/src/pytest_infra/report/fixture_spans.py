@@ -1,7 +1,8 @@
 """The set-up and the tear-down of users' fixtures as spans in the traces of tests.
 
-The plugin `FixtureSpans` is registered until the first services are ready, and remains registered if one of
-these services stores traces. In a stack without such a service, fixtures are not measured.
+The plugin `FixtureSpans` is registered until the first services are ready, and while one of the ready
+services stores traces. In a stack without such a service, fixtures are not measured. Fixtures of other
+plugins are measured like those of users.
 """
 
 from __future__ import annotations

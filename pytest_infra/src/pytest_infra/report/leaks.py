@@ -16,11 +16,13 @@ from pytest_infra.isolation.slots import USED
 from pytest_infra.kit import ServiceKit, load
 
 
-def leftover(data: Path, owners: Collection[str], since: float, instances: Instances) -> list[str]:
+def leftover(
+    data: Path, owners: Collection[str], kept: Collection[str], since: float, instances: Instances
+) -> list[str]:
     """Return the names of isolation units that no process uses and that were neither removed nor kept.
 
-    `owners` contains the known tokens of the run's processes. `since` is the start of the run, in seconds
-    since the epoch; older files belong to another run.
+    `owners` contains the known tokens of the run's processes, and `kept` the names of the units that the run
+    keeps. `since` is the start of the run, in seconds since the epoch; older files belong to another run.
     """
     folder = data / FOLDER
     killed = {path.name for path in _since(folder, since) if not held(path)}
@@ -28,7 +30,8 @@ def leftover(data: Path, owners: Collection[str], since: float, instances: Insta
     slots = [
         path.name for path in _since(folder / "slots", since) if path.read_bytes() == USED and not held(path)
     ]
-    return sorted(slots) + (_in_servers(data, ended, instances) if ended else [])
+    units = _in_servers(data, ended, instances) if ended else []
+    return sorted(slots) + [unit for unit in units if unit not in kept]
 
 
 def _since(folder: Path, since: float) -> Iterator[Path]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def secrets_of(units: Iterable[Unit], instances: Instances, known: Iterable[str] = ()) -> set[str]:
     """Return the values of the units' exports that their kits declare as secret, and the `known` secrets.
 
-    The result contains each secret unchanged, and escaped as in a JSON string.
+    The result contains each secret of at least `SHORTEST` characters, unchanged and escaped as in JSON.
     """
     values = {unit[name] for unit in units for name in instances[unit.name].kit.secrets if name in unit}
     values |= {secret for unit in units for secret in unit.sensitive} | set(known)

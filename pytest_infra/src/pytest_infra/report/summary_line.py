@@ -1,4 +1,4 @@
-"""The summary line of a stack: its services, and the processes, ports and sockets that are left."""
+"""The summary line of a stack: its services, and the processes, ports, sockets and units that are left."""
 
 from __future__ import annotations
 
@@ -27,24 +27,28 @@ MEMORY_EVENTS = frozenset({"memory-low", "memory-lost"})
 class SummaryLine:
     """The line about one stack at the end of a test run.
 
-    `clean` is False if a process, port, socket or isolation unit of the stack is left.
+    `clean` is False if a process, container, port, socket, data folder or isolation unit of the stack is
+    left, or if the check has failed.
     """
 
     text: str
     clean: bool
 
 
-def check(data: str, owners: Collection[str], since: float, instances: Instances) -> SummaryLine:
+def check(
+    data: str, owners: Collection[str], kept: Collection[str], since: float, instances: Instances
+) -> SummaryLine:
     """Return the summary line of a stack: the processes, ports and sockets that are left.
 
-    If the stack has no lease, the function first waits until the stack has stopped. If the stack keeps
-    running, the line contains the isolation units that are left in the stack. `owners` contains the tokens of
-    the run's processes. `since` is the start of the run, in seconds since the epoch.
+    If the stack has no lease and is not warm, the function waits until the stack has stopped. If it keeps
+    running, the line contains the isolation units that are left in it. `owners` contains the tokens of
+    the run's processes, and `kept` the names of the units that they keep. `since` is the start of the run,
+    in seconds since the epoch.
     """
     paths = Paths(data)
     try:
         leases, warm = _leases_or_end(paths)
-        units = leftover(Path(data), owners, since, instances) if leases or warm else []
+        units = leftover(Path(data), owners, kept, since, instances) if leases or warm else []
     except Exception as error:  # noqa: BLE001 - a faulty server must not prevent the end of the run
         return SummaryLine(text=f"{PREFIX}{data}: {error}", clean=False)
     units_left = f"{counted(len(units), 'unit')} left" + (f" ({'; '.join(units)})" if units else "")

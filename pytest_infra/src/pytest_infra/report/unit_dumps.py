@@ -28,12 +28,13 @@ MAX_TESTS = 50
 class Saved:
     """The result of `UnitDumps.save` for one failed test: its dumps, and messages for the user."""
 
-    #: unit → the files of its dump, or the reason why it has no dump
+    #: unit → the files of its dump, or the reason why it has no dump; a unit of a kind without dumps is
+    #: omitted
     dumps: dict[str, str]
-    #: lines for the end of the run: the URLs of the units that are kept
+    #: lines for the end of the run: the URLs of kept units, and the reasons why units cannot be kept
     messages: list[str]
-    #: whether at least one unit is kept
-    kept: bool
+    #: the names of the units that are kept
+    kept: tuple[str, ...]
 
 
 class UnitDumps:
@@ -51,8 +52,9 @@ class UnitDumps:
         answering: Collection[str],
         secrets: Collection[str] = (),
     ) -> Saved:
-        """Write the descriptions and the contents of a failed test's units; `secrets` are masked in them.
+        """Write the descriptions and the contents of a failed test's units.
 
+        `secrets` are masked in the contents, but the description of a kept unit has its passwords.
         `answering` contains the services that are ready.
         """
         descriptions: list[dict[str, Any]] = []
@@ -71,9 +73,8 @@ class UnitDumps:
                 dumps |= self._dump(unit, capsule, secrets)
         if descriptions:
             write(capsule / FILE, json.dumps({"units": descriptions}, indent=2) + "\n")
-        return Saved(
-            dumps=dumps, messages=self._messages(test, units, capsule), kept=any(unit.keep for unit in units)
-        )
+        kept = tuple(unit.id for unit in units if unit.keep)
+        return Saved(dumps=dumps, messages=self._messages(test, units, capsule), kept=kept)
 
     def _dump(self, unit: Unit, capsule: Path, secrets: Collection[str]) -> dict[str, str]:
         target = self._instances[unit.name].kit.dump

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from infra_runtime.engines.local.stack import Endpoint
+from pytest_infra.services.telemetry import metrics
 from pytest_infra.services.telemetry.metrics import newest_points
 
 
@@ -20,6 +22,15 @@ def item(value: float, *, delta: int = 0, monotonic: bool = True, path: str = "/
         "delta": delta,
         "monotonic": monotonic,
     }
+
+
+def test_a_value_is_awaited_with_several_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service answers a request after at most `LONGEST_WAIT` seconds, also without a value."""
+    answers = iter([{"items": []}, {"items": [item(3)]}, {"items": [item(3)]}])
+    monkeypatch.setattr(metrics, "ask", lambda *_, **_parameters: next(answers))
+    server = Endpoint("telemetry", {}, {}, "")
+
+    assert metrics.Metrics(server).value("requests") == 3
 
 
 def total(items: list[dict[str, Any]], *, restarts: bool) -> float:

@@ -1,4 +1,4 @@
-"""Write the alerts of a test and the alerts of all services to the failure report, as JSON.
+"""Write the alerts of a test, and the alerts that belong to no test, to the failure report, as JSON.
 
 Source: Alertmanager, `api/v2/openapi.yaml`.
 """
@@ -17,7 +17,7 @@ ALERTS = 200
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write a file with the alerts with the test's label, and the alerts without a test's label."""
+    """Write the alerts with the test's label, and those without a label `test`; return the file in a list."""
     alerts = json.loads(request(unit, f"{unit.url}/api/v2/alerts"))
     own_alerts = [alert for alert in alerts if alert["labels"].get("test") == unit.id]
     shared_alerts = [alert for alert in alerts if "test" not in alert["labels"]]

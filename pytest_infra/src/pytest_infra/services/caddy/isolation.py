@@ -17,7 +17,7 @@ from pytest_infra.isolation.hosts import HostRoute, Hosts, RoutedHost
 from pytest_infra.kit_context import KitContext
 from pytest_infra.services.caddy.protocol import admin_request
 
-#: The number of attempts to send a request, and the seconds between two attempts.
+#: The number of attempts to send a request before the last attempt, and the seconds between two attempts.
 ATTEMPTS, PAUSE = 50, 0.01
 #: The seconds between two checks whether the previous configuration has closed its sockets.
 SOCKET_PAUSE = 0.001

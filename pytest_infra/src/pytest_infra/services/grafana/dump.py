@@ -1,4 +1,4 @@
-"""Write the list of the dashboards to the failure report, as JSON.
+"""Write the list of the folders and dashboards to the failure report, as JSON.
 
 Source: Grafana documentation, "Folder/Dashboard Search HTTP API".
 """
@@ -14,7 +14,7 @@ from pytest_infra.isolation.unit import Unit
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
-    """Write the list of the dashboards to a file; return a list with the file."""
+    """Write the list of the folders and dashboards to a file; return a list with the file."""
     path = folder / f"{unit.id}.json"
     write_json(path, json.loads(request(unit, f"{unit.url}/api/search")))
     return [path]

@@ -1,4 +1,4 @@
-"""Write the trace of a test to the failure report, as the server returns it."""
+"""Write the trace of a test to the failure report, as the server returns it; long strings are cut."""
 
 from __future__ import annotations
 

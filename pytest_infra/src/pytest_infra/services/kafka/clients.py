@@ -20,7 +20,7 @@ def admin(context: FixtureContext, unit: Endpoint) -> Iterator[AdminClient]:
 
 
 def producer(context: FixtureContext, unit: Endpoint) -> Iterator[confluent_kafka.Producer]:
-    """Yield a producer that sends each event at once; after the test, the fixture waits for unsent events."""
+    """Yield a producer that sends each event at once; afterwards, wait at most 10 s for unsent events."""
     settings = {**_settings(context, unit), "linger.ms": 0}
     open_producer = context.library("confluent_kafka").Producer(settings)
     try:

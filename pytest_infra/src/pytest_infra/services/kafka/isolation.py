@@ -56,7 +56,7 @@ class Prefixes:
         return Topics(self._server, f"test-{self._owner.name().replace('_', '-')}-", label)
 
     def release(self, unit: Unit) -> None:
-        """Delete the topics and groups of a unit later, together with those of other tests."""
+        """Delete the topics and groups of a unit later, with those of other tests, unless it is kept."""
         if unit.keep:
             return
         self._released.append(unit.id)
@@ -69,7 +69,7 @@ class Prefixes:
     def close(self) -> list[str]:
         """Delete the topics and groups of all released units.
 
-        Return an empty list, because no units remain.
+        Return an empty list, also if the server is stopped and its topics remain.
         """
         self._join()
         if self._released:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_infra.isolation.readable import write_json
 from pytest_infra.isolation.unit import Unit
 
-#: The number of lines that are dumped.
+#: The maximum number of lines that are dumped.
 LINES = 200
 
 

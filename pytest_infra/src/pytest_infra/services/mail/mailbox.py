@@ -158,7 +158,10 @@ def _conditions(subject: Pattern | None, to: str | None, sender: str | None) -> 
 
 
 class Mailbox(_Inbox):
-    """The messages to the addresses of a test, and the messages that were sent with the login of the test."""
+    """The messages to the addresses of a test, and the messages that were sent with the login of the test.
+
+    If tests share the server, these are the messages of all tests.
+    """
 
     def wait_for(
         self,

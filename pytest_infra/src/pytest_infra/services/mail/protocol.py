@@ -57,7 +57,7 @@ def message(summary: dict[str, Any]) -> Exchange[Message | None]:
 
 
 def messages(unit: str) -> Exchange[list[Message]]:
-    """Return the messages of a unit, the oldest first."""
+    """Return the messages of a unit (of all units if `unit` is empty), the oldest first."""
     received: list[Message] = []
     for summary in (yield from summaries(unit)):
         received_message = yield from message(summary)
@@ -66,7 +66,7 @@ def messages(unit: str) -> Exchange[list[Message]]:
 
 
 def clear(unit: str) -> Exchange[None]:
-    """Delete the messages of a unit."""
+    """Delete the messages of a unit; of all units if `unit` is empty."""
     _checked((yield Request("DELETE", f"/api/messages?{urlencode({'unit': unit})}")))
 
 

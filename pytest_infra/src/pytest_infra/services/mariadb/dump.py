@@ -15,14 +15,14 @@ from pytest_infra.services.mariadb.driver import connect, driver, execute
 if TYPE_CHECKING:
     import pymysql
 
-#: The maximum number of tables and rows that are dumped, and of seconds for a statement.
+#: The maximum number of tables that are dumped, of rows of each table, and of seconds for a statement.
 TABLES, ROWS, SECONDS = 200, 100, 5
 
 
 def dump(unit: Unit, folder: Path) -> list[Path]:
     """Write the committed data of a test's database to a file, and return a list with the file.
 
-    A statement waits at most one second for a locked table. Raises `DumpError` if the dump is incomplete.
+    A statement waits at most one second for a locked table. Raises `DumpError` if a table cannot be read.
     """
     path = folder / f"{unit.id}.txt"
     failures: list[str] = []

@@ -16,7 +16,7 @@ from pytest_infra.isolation.readable import CHARACTERS, write_json
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.services.nats.protocol import NatsConnection
 
-#: The number of messages at the end of a stream that are dumped.
+#: The maximum number of messages at the end of a stream that are dumped.
 MESSAGES = 20
 
 

@@ -70,7 +70,7 @@ class Accounts:
         return Account(self._server, name_of(number), label)
 
     def release(self, unit: Unit) -> None:
-        """Disconnect the clients of an account after its test, and delete its streams."""
+        """Disconnect the clients of an account after its test, and delete its streams, unless it is kept."""
         self._slots.release(int(unit.id.removeprefix(name_of(""))), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:

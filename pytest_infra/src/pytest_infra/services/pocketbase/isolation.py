@@ -40,7 +40,7 @@ class Copies:
         return unit
 
     def release(self, unit: Unit) -> None:
-        """Stop a test's copy of PocketBase and remove the folder of the copy, in the background."""
+        """Stop a test's copy and remove its folder, in the background; a unit whose `keep` is set is kept."""
         if unit.keep:
             self._copier.keep(unit.id)
         else:

@@ -59,7 +59,7 @@ class AlembicConfig:
         yield from (folder for folder in self.versions if folder.is_dir())
 
     def table(self) -> bytes:
-        """Return the table `[tool.alembic]`; other tables of the file do not change the migrations."""
+        """Return the table `[tool.alembic]` as JSON; other tables do not change the migrations."""
         return json.dumps(_table(self.toml) if self.toml else {}, sort_keys=True, default=str).encode()
 
 
@@ -70,7 +70,8 @@ def find(path: Path, root: Path, where: str) -> AlembicConfig | None:
     paths in the configuration may refer to the folder of the configuration or to the folder `root`.
 
     Raises:
-        ConfigurationError: the configuration is invalid, or its folder with scripts is missing.
+        ConfigurationError: the configuration is invalid, its folder with scripts is missing, or no parent
+            folder of a folder with `env.py` has a configuration for this folder.
     """
     if path.is_dir():
         if _has_config(path):
@@ -168,7 +169,7 @@ class _Options:
     def text(self, name: str, *, raw: bool = False) -> str:
         """Return an option as text; empty if the option is missing.
 
-        With `raw`, references such as `%(here)s` are not replaced.
+        With `raw`, references such as `%(here)s` in an ini file are not replaced.
         """
         try:
             text = self._parser.get(SECTION, name, fallback="", raw=raw)

@@ -115,7 +115,10 @@ def _refuse_other_databases(identity: tuple[str, ...]) -> None:
 
 
 def describe(error: BaseException, scripts: list[str]) -> dict[str, str]:
-    """Return the error, its position in the scripts as `FILE:LINE`, and the SQL statement that has failed."""
+    """Return a report: error, position in the scripts (`FILE:LINE`), failed SQL statement and traceback.
+
+    The position and the statement are empty if they are not known.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     script_frames = [
         frame for frame in frames if any(Path(frame.filename).is_relative_to(folder) for folder in scripts)

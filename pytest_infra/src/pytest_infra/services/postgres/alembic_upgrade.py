@@ -117,7 +117,8 @@ def _read(report: Path) -> Mapping[str, str]:
 def _environment(database: Endpoint, config: AlembicConfig) -> dict[str, str]:
     """Return the environment variables of the process that runs `env.py`.
 
-    These are the variables of this process, and the variables that `infra runtime exec` sets. A variable of
+    These are the variables of this process, the variables that `infra runtime exec` sets, and further usual
+    variables with a part of the address (`address_variables.USUAL`). A variable of
     this process or of the file `.env` that contains the URL of a PostgreSQL database, or a part of such a
     URL, gets the value for the template database, so that `env.py` migrates the template.
     """
@@ -137,7 +138,7 @@ def _environment(database: Endpoint, config: AlembicConfig) -> dict[str, str]:
 def _assigned(file: Path) -> dict[str, str]:
     """Return a mapping from name to value of the variables that a file such as `.env` sets.
 
-    A value ends at the first space.
+    A value ends at the first space or quote.
     """
     try:
         text = file.read_text(encoding="utf-8", errors="replace")

@@ -122,7 +122,8 @@ class Contents:
 def read(connection: psycopg.Connection[Any]) -> Contents | None:
     """Read the tables and sequences of a new clone of the template.
 
-    Return None if changes of the clone could not be found in the server's write-ahead log (WAL).
+    Return None if changes of the clone could not be found in the server's write-ahead log (WAL), or if
+    `settle_sequences` has not settled the sequences of the template.
     """
     if connection.execute(_UNSUPPORTED).fetchone() != (False,):
         return None

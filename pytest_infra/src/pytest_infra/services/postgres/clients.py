@@ -1,4 +1,4 @@
-"""The client fixtures of PostgreSQL; the clients are connected to the database of the test."""
+"""The client fixtures of PostgreSQL; all except `transaction` connect to the database of the test."""
 
 from __future__ import annotations
 

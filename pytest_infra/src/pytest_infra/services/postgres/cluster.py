@@ -1,7 +1,8 @@
 """Find and undo changes that a test makes to the whole server: roles, databases, tablespaces, settings.
 
-The state is the content of the shared system catalogs. Changed rows are written back, which is exact for
-every kind of change; only objects with files (databases, tablespaces) are dropped by SQL statements.
+The state is the content of the shared system catalogs, and the settings of `ALTER SYSTEM`. Changed rows are
+written back. New databases, tablespaces, roles, slots, origins and prepared transactions are removed by SQL
+statements. A database, tablespace or origin that the test has dropped is reported, but not restored.
 
 Sources: PostgreSQL documentation, "System Catalogs" (the shared ones), "ALTER SYSTEM", "pg_file_settings" and
 "pg_replication_slots".
@@ -117,7 +118,8 @@ _STATE = " union all ".join(
         for name, query in _OTHERS.items()
     ]
 )
-#: The query for the transactions that have written the rows; a change of any row changes the result.
+#: The query for the transactions that have written the rows; a change of any row changes the result, except
+#: of rows of pg_shdepend, which change only together with others.
 _VERSIONS = "select concat_ws('/', {})".format(
     ", ".join(
         [
@@ -323,7 +325,7 @@ def _attempt(action: Callable[..., object], *arguments: object) -> None:
 
 
 def _reload(connection: psycopg.Connection[Any]) -> None:
-    """Make the server reload its settings, and wait until it has reloaded them."""
+    """Make the server reload its settings, and wait until it has done so, at most `PATIENCE` seconds."""
     load_times = connection.execute("select pg_conf_load_time(), pg_reload_conf()").fetchone()
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:

@@ -22,7 +22,8 @@ BYTES, SECONDS = 5_000_000, 5.0
 def dump(unit: Unit, folder: Path) -> list[Path]:
     """Write the committed data of a test's database to a file, and return a list with the file.
 
-    `pg_dump` waits at most one second for a locked table. Raises `DumpError` if the dump is incomplete.
+    `pg_dump` waits at most one second for a locked table. A dump of more than `BYTES` bytes is cut. Raises
+    `DumpError` if `pg_dump` fails or runs for more than `SECONDS` seconds.
     """
     program = unit.executables.get("pg_dump") if isinstance(unit, Database) else ""
     if not program:

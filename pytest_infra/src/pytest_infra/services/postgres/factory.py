@@ -48,7 +48,8 @@ class DatabaseFactory:
     def reset(self, name: str) -> str | None:
         """Reset a used database to the contents of the template, and return the database's new name.
 
-        Return None if the result would differ from a new clone; the pool then drops the database.
+        Return None if the result would differ from a new clone, or if the reset fails; the pool then drops
+        the database.
         """
         connection = self._open()
         if not self._recycler.resettable(connection, name):

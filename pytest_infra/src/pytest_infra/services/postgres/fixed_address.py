@@ -172,7 +172,8 @@ class _Connection:
     def _attach(self, version: int = 196608) -> list[bytes]:
         """Connect to the database of the running test, and return the server's messages.
 
-        If no test uses the service, the client gets an error. Raises `EOFError` in this case.
+        If no test uses the service, or the server refuses the session, the client gets an error. Raises
+        `EOFError` in these cases.
         """
         unit = self._current()
         if unit is None:

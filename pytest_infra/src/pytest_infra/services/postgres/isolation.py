@@ -161,7 +161,7 @@ class Databases:
         return alone or dropped
 
     def close(self) -> list[str]:
-        """Drop all databases of this process; return the names of databases that could not be dropped.
+        """Drop the databases of this process that are not kept; return the names of those that remain.
 
         If the server stops now and its data are removed, no database is dropped.
         """

@@ -47,7 +47,8 @@ def run(file: Path, root: Path, database: Endpoint, program: str = "") -> None:
     `program` is the psql of the server's installation; if it is missing, another psql is used.
 
     Raises:
-        MigrationError: a statement has failed, or psql is missing.
+        MigrationError: a statement has failed, psql is missing, or the file has connected to another
+            database.
     """
     program = program or search(_PSQL, None).path
     if not program:

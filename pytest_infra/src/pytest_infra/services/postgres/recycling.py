@@ -165,8 +165,10 @@ class Recycler:
         """Rename a used database, and reset its tables and sequences to the contents of the template.
 
         Raises:
-            NotExactError: the database has the new name and must be dropped.
-            psycopg.Error: the database has the old or the new name and must be dropped.
+            NotExactError: the result would differ from a new clone.
+            psycopg.Error: the server has rejected a statement.
+
+        After both errors, the database has the old or the new name and must be dropped.
         """
         watched = self._watched.pop(name)
         try:

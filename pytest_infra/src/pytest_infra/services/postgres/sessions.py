@@ -1,4 +1,4 @@
-"""Sessions of the plugin in a server; settings that a test has changed have no effect on these sessions.
+"""Sessions of the plugin in a server; settings in `OPTIONS` have their values, even if a test changes them.
 
 A test can change settings with `ALTER SYSTEM`, `ALTER DATABASE` and `ALTER ROLE`, also for sessions that
 exist. Options that a client sends when it opens a session take precedence over these settings.

@@ -28,7 +28,7 @@ _TRANSACTION = ("begin", "start", "commit", "end", "rollback", "abort", "prepare
 
 
 def migrations(path: Path, root: Path, where: str) -> Migrations:
-    """Return the migrations of a SQL file, or of all `*.sql` files of a folder, sorted by name."""
+    """Return the migrations of a SQL file, or of all `*.sql` files in a folder and below, sorted by path."""
     files = sorted(path.rglob("*.sql")) if path.is_dir() else [path]
     if not files:
         raise ConfigurationError(f"the folder {path} contains no `*.sql` file", where=where)
@@ -60,7 +60,7 @@ def _decoded(content: bytes, file: Path) -> str:
     """Return the text of a file.
 
     Raises:
-        MigrationError: the file is not in UTF-8.
+        MigrationError: the file is not in UTF-8, or contains a null byte.
     """
     invalid_position, text = content.find(b"\0"), ""
     try:

@@ -23,7 +23,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT = re.compile(r"/\*|\*/")
-#: the first words of statements whose body can contain statements
+#: the objects of `create` whose body can contain statements
 _ROUTINES = frozenset({"function", "procedure"})
 #: the comment at the beginning of a file that pg_dump or pg_dumpall has written
 _DUMP = re.compile(r"^-- PostgreSQL database (?:cluster )?dump\s*$", re.MULTILINE)
@@ -75,9 +75,10 @@ def statements(text: str) -> Iterator[Statement]:
 
 
 def is_for_psql(text: str) -> bool:
-    r"""Return whether a file is from pg_dump, or contains commands of psql, or data after a `COPY`.
+    r"""Return whether a file is from pg_dump, or contains commands of psql, or a `COPY` from or to psql.
 
-    Outside of quotes and comments, a backslash begins a command of psql.
+    Outside of quotes and comments, a backslash begins a command of psql. psql also runs a file that sets
+    `client_encoding`.
     """
     if _DUMP.search(text, 0, _HEAD):
         return True

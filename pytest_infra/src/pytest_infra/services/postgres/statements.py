@@ -1,4 +1,4 @@
-"""Statements that create, rename and drop databases, and the URLs of a server's databases.
+"""Statements for the databases of a server and their sessions, and the URLs of the databases.
 
 Source: PostgreSQL documentation, "ALTER DATABASE" and "DROP DATABASE".
 """
@@ -66,7 +66,7 @@ def end_sessions(connection: psycopg.Connection[Any], database: str) -> None:
 def require_no_prepared_transaction(connection: psycopg.Connection[Any], database: str) -> None:
     """Raise `psycopg.errors.RaiseException` if a database has a prepared transaction.
 
-    Such a transaction would delay the renaming of the database by 5 seconds.
+    Such a transaction prevents the drop of the database, or delays it if it holds a lock of the database.
     """
     from psycopg import sql
 

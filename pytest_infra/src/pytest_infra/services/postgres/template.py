@@ -135,7 +135,7 @@ def _failure_of(connection: psycopg.Connection[Any], database: str) -> Migration
 
 
 def _strategy_of(connection: psycopg.Connection[Any], template: str) -> str | None:
-    """Return the strategy in a template's comment; None if the template is missing or incomplete."""
+    """Return the strategy in a template's comment (`wal_log` without one); None without a whole template."""
     row = connection.execute(
         "select shobj_description(oid, 'pg_database') from pg_database where datname = %s and datistemplate",
         [template],
@@ -149,7 +149,7 @@ def _remembered(connection: psycopg.Connection[Any], data: Path) -> str | None:
 
 
 def _fastest(connection: psycopg.Connection[Any], data: Path, template: str) -> str:
-    """Measure each strategy with this server, disk and template; return the fastest strategy."""
+    """Measure each strategy of this version and template; store the fastest in the cache, and return it."""
     from psycopg import Error
 
     version = connection.info.server_version // 10_000

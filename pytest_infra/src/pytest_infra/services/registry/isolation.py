@@ -19,7 +19,7 @@ class Prefix(ClearedUnit):
         super().__init__(server, name, label, prefix=name, images=f"{server['address']}/{name}")
 
     def clear(self) -> None:
-        """Delete all manifests of this unit; the registry keeps their blobs until it collects garbage."""
+        """Delete the tagged manifests of this unit; the registry keeps the blobs until garbage collection."""
         for repository in protocol.repositories(self, f"{self['prefix']}/"):
             for digest in {*protocol.tags(self, repository).values()}:
                 protocol.delete(self, repository, digest)

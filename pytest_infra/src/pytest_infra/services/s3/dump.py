@@ -10,7 +10,8 @@ from pytest_infra.isolation.readable import CHARACTERS, write_json
 from pytest_infra.isolation.unit import Unit
 from pytest_infra.services.s3.protocol import Object, Storage
 
-#: The maximum number of versions of objects that are listed, and of those whose first bytes are written.
+#: For each bucket, the maximum number of versions of objects that are listed, and of those whose first bytes
+#: are written.
 OBJECTS, CONTENTS = 1000, 100
 
 

@@ -70,7 +70,7 @@ class Buckets:
         return Bucket(self._server, name, label, self._factory.keys(name))
 
     def release(self, unit: Unit) -> None:
-        """Start to delete all buckets of the unit's user, and to create the next bucket of this user."""
+        """Start to delete all buckets of the unit's user, and to create the next one, unless it is kept."""
         if unit.keep:
             self._factory.keep(unit.id)
         else:
@@ -107,7 +107,7 @@ class _BucketFactory:
         cleaned = self._clean(number)
         self._slots.free(number, clean=cleaned)
         if not cleaned:
-            raise CommandError(f"the bucket {name} contains objects that cannot be deleted (object lock)")
+            raise CommandError(f"the bucket {name} cannot be deleted, for example because of an object lock")
 
     def keep(self, name: str) -> None:
         self._slots.free(_number(name), keep=True)
@@ -134,7 +134,7 @@ class _BucketFactory:
         send(f"http://{self._server.host}:{port}/vol/grow?count=1&collection={name}")
 
     def _clean(self, number: int) -> bool:
-        """Delete all buckets of a user; return False if objects cannot be deleted (object lock)."""
+        """Delete all buckets of a user; return False if the server refuses this, as for an object lock."""
         storage = self._storage(number)
         try:
             for bucket in storage.buckets():
@@ -170,7 +170,7 @@ class NewBuckets:
         return unit
 
     def release(self, unit: Unit) -> None:
-        """Delete the bucket of a test."""
+        """Delete the bucket of a test, unless it is kept."""
         if isinstance(unit, Bucket) and not unit.keep:
             # The server can be stopped, and the test can have deleted its bucket.
             with contextlib.suppress(OSError, CommandError):

@@ -23,7 +23,7 @@ FIRST_EXPORT = 1.0
 class MetricMissingError(InfraError, AssertionError):
     """The error that no value of a metric arrived within the time limit."""
 
-    hint = "Correct the name, the service and the attributes, or increase `timeout`."
+    hint = "Correct the name or the service, or increase `timeout`."
 
 
 class Point(NamedTuple):
@@ -63,7 +63,8 @@ class Metrics:
     ) -> float:
         """Return the sum over the series of a metric, from an export that began after this call.
 
-        Raises `MetricMissingError` if no value arrives within `timeout` seconds.
+        The sum is 0 if no series has these attributes. Raises `MetricMissingError` if no value of the metric
+        arrives within `timeout` seconds.
         """
         __tracebackhide__ = True  # pytest then shows the line of the test that calls this method
         self._wait(name, service, time.time(), timeout)
@@ -92,10 +93,11 @@ class Metrics:
         )
 
     def _wait(self, name: str, service: str | None, since: float, timeout: float) -> None:
-        answer = ask(
-            self._server, "points", timeout, name=name, service=service, since=f"{since:.9f}", limit=1
-        )
-        if not answer["items"]:
+        deadline = time.monotonic() + timeout
+        query = {"name": name, "service": service, "since": f"{since:.9f}", "limit": 1}
+        while not ask(self._server, "points", deadline - time.monotonic(), **query)["items"]:
+            if time.monotonic() < deadline:  # the service has waited for `LONGEST_WAIT`
+                continue
             arrived = [metric["name"] for metric in ask(self._server, "metrics")["items"]]
             raise MetricMissingError(
                 f"no value of the metric {name!r} arrived within {timeout:g} s; "

@@ -17,8 +17,8 @@ ANSWER = 30.0
 def ask(server: Endpoint, resource: str, wait: float = 0.0, /, **parameters: object) -> dict[str, Any]:
     """Send a query to the telemetry service, and return the answer; `resource` is a path such as `spans`.
 
-    The service waits up to `wait` seconds for the first row. Raises `CommandError` for a refused request, and
-    `OSError` if the service is stopped.
+    The service waits up to `wait` seconds, but not longer than `LONGEST_WAIT`, for the first row. Raises
+    `CommandError` for a refused request, and `OSError` if the service is stopped.
     """
     wait = max(0.0, min(wait, LONGEST_WAIT))
     query = {key: str(value) for key, value in parameters.items() if value not in {None, ""}}

@@ -38,7 +38,8 @@ class SpanMissingError(InfraError, AssertionError):
         self.arrived = arrived
         lines = [f"no span with {expected} arrived within {timeout:g} s"]
         if arrived:
-            lines.append(f"{len(arrived)} other spans of the test arrived:")
+            listed = f", the last {_LISTED} are:" if len(arrived) > _LISTED else ":"
+            lines.append(f"{len(arrived)} other spans of the test arrived{listed}")
             lines += [f"  {span.service}: {span.name} ({span.status})" for span in arrived[-_LISTED:]]
         else:
             lines.append("no span of the test arrived")
@@ -51,7 +52,8 @@ class SpanMissingError(InfraError, AssertionError):
 class Traces:
     """The spans of one test: those whose trace begins with the `traceparent` of the test.
 
-    When the test has ended, the trace also contains the spans of pytest: the test, its phases and its waits.
+    When the test has ended, the trace also contains the spans of pytest: the test, its phases, fixtures and
+    waits.
     """
 
     def __init__(self, server: Endpoint, label: Label, recorder: Recorder) -> None:

@@ -15,7 +15,8 @@ from pytest_infra.isolation.unit import Unit
 from pytest_infra.services.valkey.isolation import Keys
 from pytest_infra.services.valkey.protocol import RespConnection
 
-#: The maximum number of keys that are dumped, and of elements of each key.
+#: The maximum number of keys that are dumped (about ten times as many are counted), and of elements of each
+#: key.
 KEYS, ELEMENTS = 1000, 100
 #: type → the command that returns the number of elements or bytes of a key
 LENGTH = {

@@ -141,7 +141,7 @@ class Users:
         return unit
 
     def release(self, unit: Unit) -> None:
-        """Remove the user and the keys of a unit after its test; the server closes the user's connections."""
+        """Remove the user and the keys of a unit, unless it is kept; the server closes its connections."""
         self._slots.release(int(unit.id.rpartition("-")[2]), self._clean, keep=unit.keep)
 
     def close(self) -> list[str]:
