@@ -42,8 +42,8 @@ def local_path(scope: Scope) -> str:
 def client_address(scope: Scope) -> str:
     """Return the address of the client; empty if the server does not know it (with a Unix socket).
 
-    Behind a proxy, this is the address of the proxy unless the server reads `X-Forwarded-For`, as uvicorn
-    does with `--proxy-headers`.
+    Behind a proxy, this is the address of the proxy unless the server reads `X-Forwarded-For`. uvicorn does
+    this for a proxy on the same machine, and for the addresses of `--forwarded-allow-ips`.
     """
     client = scope.get("client")
     return str(client[0]) if client else ""
