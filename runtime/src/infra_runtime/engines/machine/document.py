@@ -61,7 +61,8 @@ def document(plan: Plan, binaries: Mapping[str, str]) -> Document:
     """Return the document of a plan; `binaries` is a mapping from the name of an executable to its path.
 
     Raises:
-        ConfigurationError: a service needs the supervisor; the location is the dotted key of the setting.
+        ConfigurationError: the environment has no fixed ports, or a service needs the supervisor; the
+            location is then the dotted key of the setting.
     """
     if plan.ports == "leased":
         raise ConfigurationError(
