@@ -23,8 +23,8 @@ def read_bucket(url: str) -> dict[str, Any]:
     these settings would be a different stack.
 
     Raises:
-        ConfigurationError: the URL is invalid, the server or the bucket is missing, or nats-py is not
-        installed.
+        ConfigurationError: the URL is invalid, the server or the bucket is missing, the value of a key is not
+        an object although further keys are below it, or nats-py is not installed.
     """
     parts = urlsplit(url)
     bucket = parts.path.strip("/")

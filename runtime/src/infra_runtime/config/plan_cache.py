@@ -1,7 +1,8 @@
 """The plan cache: resolved plans in the user's cache, which are valid until a file or a variable changes.
 
-The cache contains only values of the stack file and of the catalogue. Values of variables, arguments and the
-configuration service can be secrets; a stack with such values is therefore resolved each time.
+Values of arguments, of the configuration service, and of variables `INFRA_SERVICES…` and `INFRA_PROFILES…`
+can be secrets; a stack with such values is therefore resolved each time. The values of variables to which a
+plan refers are not in the cache.
 """
 
 from __future__ import annotations

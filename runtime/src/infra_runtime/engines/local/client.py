@@ -79,9 +79,9 @@ class Client:
     def connect(cls, paths: Paths, *, lease: bool = False, deadlines: Deadlines | None = None) -> Self:
         """Connect to the supervisor of a data directory.
 
-        Raises `NoStackError` if no supervisor is running, `DataDirectoryError` if the data directory belongs
-        to another user, and `SupervisorError` if the socket belongs to another user, or if the supervisor
-        does not answer.
+        Raises `NoStackError` if no supervisor is running, or, with `lease`, if the stack is stopping;
+        `DataDirectoryError` if the data directory belongs to another user; and `SupervisorError` if the
+        socket belongs to another user, or if the supervisor does not answer or has another protocol version.
         """
         connected, pid = connection.connect(paths, (deadlines or DEADLINES).answer)
         return cls.greet(connected, paths, Hello(lease=lease), pid=pid, deadlines=deadlines)
@@ -132,8 +132,8 @@ class Client:
         """Send a request and return the answer; pass events that arrive before the answer to `on_event`.
 
         Without `on_event`, the events are stored for `events`. Raises the `InfraError` in the supervisor's
-        answer, and `SupervisorError` if the supervisor exits, rejects the request or sends an answer of
-        another type.
+        answer, and `SupervisorError` if the supervisor exits, does not answer in time, rejects the request or
+        sends an answer of another type.
         """
         result = self._exchange(method, params, on_event or self._early.append)
         try:
