@@ -139,7 +139,8 @@ class TraceSink:
 class Variables:
     """The contribution under the key `variables`: environment variables for the user's own services.
 
-    A variable that the service or the supervisor's environment already sets keeps its value.
+    A variable that the service or the supervisor's environment already sets keeps its value; if the default
+    has a separator, its pairs are appended.
     """
 
     #: the variables; a reference `${EXPORT}` in a value is an export of the contributing service
@@ -207,7 +208,7 @@ class Contribution:
     def from_json(cls, data: Mapping[str, Any]) -> Contribution:
         """Return the contribution that `to_json` converted.
 
-        Raises `KeyError` or `TypeError` for other data.
+        Raises `KeyError`, `TypeError` or `ValueError` for other data.
         """
         shape, value = SHAPES.get(data["key"]), data["value"]
         if shape is Variables:

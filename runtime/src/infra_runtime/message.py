@@ -25,7 +25,7 @@ _WORDS: dict[object, str] = {
 class MessageError(ValueError):
     """The error that JSON data do not match the type of a message.
 
-    `field` is the path of the wrong field, such as `a.b[0].c`.
+    `field` is the path of the wrong field, such as `a.b[0].c`; empty if the data are not an object.
     """
 
     def __init__(self, field: str, problem: str) -> None:
@@ -52,7 +52,7 @@ class Message:
 
 
 def encode(value: object) -> Any:
-    """Convert a message, or the value of a field, to JSON data (dicts, lists, texts and numbers)."""
+    """Convert a message, or the value of a field, to JSON data; scalar values stay as they are."""
     if isinstance(value, Message):
         return value.to_json()
     if isinstance(value, ServiceSpec):

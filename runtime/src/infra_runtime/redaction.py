@@ -2,7 +2,7 @@
 
 After the replacement of references, these values are secrets: the value of `${secret.…}`; the value of a
 variable, an export or a header if `is_secret_name` is true for its name, or if the service lists its name in
-`sensitive`; and passwords in URLs.
+`sensitive`; and passwords and tokens in URLs.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def masked_text(text: str) -> str:
-    """Return a text in which the passwords in URLs are replaced by the mask `***`."""
+    """Return a text in which the passwords and tokens in URLs are replaced by the mask `***`."""
     if "://" not in text or "@" not in text:
         return text
     parts, end = [], 0
@@ -130,7 +130,7 @@ def unless_symbolic(value: str) -> str:
 
 
 def passwords_in(text: str) -> Iterator[str]:
-    """Yield each password in the URLs of a text as it is written; if it is percent-encoded, also decoded."""
+    """Yield each password and token in the URLs of a text; a percent-encoded password also decoded."""
     if "://" not in text or "@" not in text:
         return
     for start, stop in _passwords(text):

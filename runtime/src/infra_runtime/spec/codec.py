@@ -35,7 +35,7 @@ def encode(value: object) -> Any:
 def decode(data: Any, types: Mapping[str, type]) -> Any:
     """Return the value that `encode` converted; `types` maps the name of each allowed class to the class.
 
-    Raises `KeyError` or `TypeError` if the data are not a result of `encode`.
+    Raises `KeyError`, `TypeError` or `ValueError` if the data are not a result of `encode`.
     """
     if isinstance(data, dict):
         fields = {key: decode(value, types) for key, value in data.items()}

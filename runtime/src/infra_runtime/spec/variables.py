@@ -45,7 +45,7 @@ def merged(
     """Return the variables of a service: the variables of its spec (`own`), and the defaults that apply.
 
     If a variable with a default is in `inherited`, such as the environment of the supervisor, its value there
-    replaces the default.
+    replaces the default; if the default has a separator, its pairs are appended to this value.
     """
     user_variables = {**inherited, **own}
     service_variables = dict(own)
