@@ -91,7 +91,10 @@ def _decode(shape: Any, data: object, path: str) -> object:
     if shape is object:
         return data
     if shape is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
+        try:
+            return float(data)
+        except OverflowError:
+            raise MessageError(path, "the number is too large") from None
     if shape in _WORDS:
         if not isinstance(data, shape) or (shape is int and isinstance(data, bool)):
             raise MessageError(path, f"must be {_WORDS[shape]}, not {_shown(data)}")

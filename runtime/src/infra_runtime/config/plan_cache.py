@@ -90,7 +90,7 @@ def _path(request: Request, *, executables: bool) -> Path | None:
     """Return the path of the cache file for a request; None if the resolved plan must not be cached."""
     folder = cache_folder()
     dotenv = _bytes(request.root / ".env")
-    dotenv = dotenv if b"INFRA_" in dotenv else b""
+    dotenv = dotenv if b"INFRA_" in dotenv.upper() else b""
     set_variables = {name: value for name, value in os.environ.items() if name.upper().startswith("INFRA_")}
     names = " ".join(set_variables).upper() + dotenv.decode("utf-8", "replace").upper()
     if folder is None or request.overrides or any(value in names for value in _VALUES):

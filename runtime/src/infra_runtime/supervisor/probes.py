@@ -131,7 +131,7 @@ async def http(host: str, port: int, probe: HttpProbe, tls: ssl.SSLContext | Non
             return f"{probe.path}: the answer {head[:40]!r} is not HTTP"
         status = int(status_line[1])
         accepted = probe.status[0] <= status <= probe.status[1]
-        if accepted and content in head:
+        if accepted and not content:
             return None
         body = await _body(reader, content if accepted else b"")
     if accepted:
