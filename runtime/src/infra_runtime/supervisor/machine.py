@@ -37,7 +37,7 @@ class Machine:
             self.add(spec)
 
     def add(self, spec: ServiceSpec) -> None:
-        """Add a service, or replace the spec of a service that is idle, stopped or failed."""
+        """Add a service, or replace the spec of a service in one of the phases `state.RESTING`."""
         previous = self.services.get(spec.name)
         if previous is not None:
             for need in previous.needs:
