@@ -10,7 +10,8 @@ by values. To bind a spec means to replace its references. In `${…}`, these na
     run             a folder for the service's sockets, with a short path and mode 0700
     root            the folder of the stack file
     secret.NAME     the text of the secret that a `Secret` step created
-    env.NAME        an environment variable of the client; `${env.NAME:-default}` if it may be unset
+    env.NAME        a variable of the client's environment or of the file `.env`; `${env.NAME:-default}` if it
+                    may be unset
     stack.NAME      `environment`, `service` (the name of the service), `project` (the percent-encoded name of
                     the stack file's folder), `run` and `token` (texts that identify the run of the
                     supervisor), `logs` (the folder with the logs of all services), or `data` (the data

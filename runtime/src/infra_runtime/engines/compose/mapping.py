@@ -104,7 +104,7 @@ SPEC: Mapping[str, Row] = {
         remark=(
             "The condition is `service_completed_successfully` for a task, `service_started` for a service "
             "without a probe, and `service_healthy` for all other services. Services to which references "
-            "refer are added to `depends_on`, too. A needed service without an image is refused."
+            "without `?` refer are added to `depends_on`, too. A needed service without an image is refused."
         ),
     ),
     "start_timeout": Row(outcome="kept", attribute="`healthcheck.start_period`", remark=_START_TIMEOUT),

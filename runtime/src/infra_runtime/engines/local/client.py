@@ -150,8 +150,8 @@ class Client:
         # Checked before the lock, which a thread of the parent of a fork may hold.
         if self._connection.closed:
             raise SupervisorError(
-                "the connection to the stack was closed by `close`, `finish` or `down`, or belongs to the"
-                " parent of this forked process"
+                "the connection to the stack was closed by `close`, `finish` or `down` or because the"
+                " supervisor did not read a request, or belongs to the parent of this forked process"
             )
         with self._lock:
             if self._silence and not self._connection.has_data():

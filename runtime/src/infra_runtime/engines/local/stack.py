@@ -151,7 +151,10 @@ def up_request(resolved: Resolved, names: Sequence[str] = (), *, wait: bool = Tr
 
 
 class Stack:
-    """A lease on a running stack; `close` ends the lease. The stack stops when its last lease ends."""
+    """A lease on a running stack; `close` ends the lease. The stack stops when its last lease ends.
+
+    The stack of `attach(lease=False)` has no lease.
+    """
 
     def __init__(self, client: Client, paths: Paths) -> None:
         self._client = client
