@@ -26,7 +26,7 @@ class Kind:
 
     name: str
     summary: str
-    #: port name → the port number that the first instance uses in development
+    #: port name → the port number that the first instance uses by default, except in tests
     ports: Mapping[str, int]
     #: the extra of this distribution that installs the server
     extra: str = ""

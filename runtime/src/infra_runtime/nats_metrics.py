@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
     """The handler of HTTP requests to the exporter."""
 
     def do_GET(self) -> None:
-        """Answer a request: metrics at `/metrics`, status 404 elsewhere, 503 if NATS does not answer."""
+        """Answer a request: metrics at `/metrics`, status 404 elsewhere, 503 if `read` fails."""
         if self.path != "/metrics":
             self._answer(http.client.NOT_FOUND, "the metrics are at /metrics\n")
             return
