@@ -33,7 +33,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 class InfraError(Exception):
-    """The base class of all errors that a user can fix. Bugs in pytest-infra raise other exceptions."""
+    """The base class of all errors that a user can fix.
+
+    Bugs in pytest-infra raise other exceptions, except for `LeftoverError`.
+    """
 
     hint: str = ""
     #: the exit code of a command that fails with this error

@@ -1,4 +1,4 @@
-"""Default values of environment variables: a default applies only if the user does not set the variable."""
+"""Default values of environment variables: a value that the user sets replaces or extends the default."""
 
 from __future__ import annotations
 

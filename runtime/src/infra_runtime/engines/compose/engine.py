@@ -23,7 +23,7 @@ from infra_runtime.manifest import DEPLOYED
 from infra_runtime.plan import Plan
 from infra_runtime.value import frozen
 
-#: the first line of every generated file; files without this line are not overwritten
+#: the first line of every generated file; files without its mark are not overwritten, except with --force
 FIRST_LINE = first_line("compose")
 
 
