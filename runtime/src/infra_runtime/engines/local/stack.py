@@ -199,7 +199,10 @@ class Stack:
         }
 
     def env(self) -> dict[str, str]:
-        """Return the variables that `infra runtime exec` sets, such as `POSTGRES_URL` and `DATABASE_URL`."""
+        """Return variables with the exports of the services, such as `POSTGRES_URL` and `DATABASE_URL`.
+
+        `infra config env` prints these variables; `infra runtime exec` sets them and further variables.
+        """
         return program_variables(self._client.call(ENDPOINTS, Nothing()).services)
 
     def status(self) -> Status:
