@@ -46,7 +46,10 @@ class Document:
 
 
 def read(text: str) -> Document:
-    """Return the document in a JSON text. Raises `ValueError` or `KeyError` if the text is not a document."""
+    """Return the document in a JSON text.
+
+    Raises `ValueError`, `KeyError` or `TypeError` if the text is not a document.
+    """
     data: Mapping[str, Any] = json.loads(text)
     specs = [decode_service(spec) for spec in data["services"]]
     return Document(
