@@ -23,6 +23,7 @@ from infra_runtime.messages import (
     Snapshot,
     Stay,
     Up,
+    Wait,
 )
 from infra_runtime.spec import ServiceSpec
 
@@ -80,6 +81,11 @@ def test_a_wrong_field_is_named_with_what_it_must_be(change: dict[str, object], 
         decode(ServiceStatus, {**SERVICE, **change})
 
     assert str(caught.value) == message
+
+
+def test_a_number_that_is_too_large_is_an_error() -> None:
+    with pytest.raises(MessageError, match="timeout: the number is too large"):
+        decode(Wait, {"timeout": 10**400})
 
 
 def test_the_path_of_a_field_leads_through_lists() -> None:

@@ -81,8 +81,8 @@ OPTIONS: dict[str, tuple[str, str]] = {
     "infra-keep": (
         "no|failed",
         (
-            "with failed, keep the isolation units of failed tests and the stack for eight hours (default: "
-            "no; in CI, the ini value is ignored)"
+            "with failed, keep the isolation units of failed tests; after a failed test, the stack keeps "
+            "running for eight hours (default: no; in CI, the ini value is ignored)"
         ),
     ),
     "infra-tmpfs": (

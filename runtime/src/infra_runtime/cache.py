@@ -9,7 +9,7 @@ from infra_runtime.data_directory.paths import user_cache
 
 
 def cache_folder() -> Path | None:
-    """Return the folder of pytest-infra in the user's cache; None if the user has no home directory."""
+    """Return the folder of pytest-infra in the user's cache; None if `user_cache` returns no folder."""
     folder = user_cache()
     return Path(folder) if folder else None
 

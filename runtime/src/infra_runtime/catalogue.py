@@ -113,7 +113,8 @@ class Entry:
     summary: str = ""
     settings: type[BaseModel]
     #: function that creates the spec from the settings and the contributions under the keys of `consumes`;
-    #: the planner sets `name` and `summary` of the spec. The function is pure: no process, no I/O, no clock.
+    #: the planner sets `name` and `kind` of the spec and an empty `summary`, and adds exports. The function
+    #: is pure: no process, no I/O, no clock.
     make: Callable[[Any, Contributions], ServiceSpec]
     #: the executables of the kind; the setting `binary` is the path of the first executable
     binaries: tuple[Binary, ...] = ()
@@ -148,7 +149,8 @@ class Entry:
 def entry(name: str) -> Entry:
     """Return the catalogue's entry of a kind.
 
-    Raises `UnknownServiceError` if no kind has this name, and `ConfigurationError` if it cannot be loaded.
+    Raises `UnknownServiceError` if no kind has this name, `ConfigurationError` if the kind of another
+    distribution cannot be loaded.
     """
     if kind := KINDS.get(name):
         target = f"{kind.module}:ENTRY"
@@ -173,7 +175,7 @@ def code_files(name: str) -> list[Path] | None:
 
     The files are the loaded modules of the kind's top-level package, and the folder in which the distribution
     is installed: installing, upgrading and removing the distribution changes this folder. The result is None
-    if no module of the package is loaded, or if the distribution cannot be found.
+    if no such module is loaded, or if the distribution cannot be found.
     """
     point = joined()[name]
     package = point.module.partition(".")[0]

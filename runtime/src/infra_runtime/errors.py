@@ -1,4 +1,4 @@
-"""The classes of all errors that a user can fix; an error has a message, and usually a hint for the fix.
+"""The general classes of errors that a user can fix; an error has a message, and a hint if a fix is known.
 
 Every constructor passes all its arguments to `super().__init__`, so that pytest-xdist can pickle
 the error. `to_json` and `from_json` transfer an error over the control socket.
@@ -22,7 +22,10 @@ def close_match(name: str, known: Iterable[str], *, likeness: float = 0.6) -> st
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of an error message: the known name most similar to `name`, or all known names."""
+    """Return the end of an error message: the known name most similar to `name`, or else all known names.
+
+    If `known` is empty, the text states this.
+    """
     known = sorted(known)
     if near := close_match(name, known):
         return f"; did you mean {near!r}?"
@@ -30,7 +33,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 class InfraError(Exception):
-    """The base class of all errors that a user can fix, and of `LeftoverError`, which is a bug."""
+    """The base class of all errors that a user can fix.
+
+    Bugs in pytest-infra raise other exceptions, except for `LeftoverError`.
+    """
 
     hint: str = ""
     #: the exit code of a command that fails with this error
@@ -56,7 +62,7 @@ class ConfigurationError(InfraError):
 
 
 class BinaryMissingError(InfraError):
-    """The error that an executable which a service needs was not found, or cannot be used (`problem`)."""
+    """The error that no searched folder contains a usable executable that a service needs."""
 
     exit_code = 5
 
@@ -89,7 +95,10 @@ class ImageMissingError(InfraError):
 
 
 class StartError(InfraError):
-    """The error that a service did not become ready; it contains the last lines of the service's log."""
+    """The error that a service did not become ready.
+
+    It contains the last lines of the service's log, unless a needed service is the cause.
+    """
 
     exit_code = 3
 
@@ -201,7 +210,7 @@ class SupervisorError(InfraError):
 
 
 class LeftoverError(InfraError):
-    """The error that objects of a stopped stack remain: processes, containers, ports or sockets."""
+    """The error that processes, containers, ports, sockets or folders of a stopped stack remain."""
 
     exit_code = 10
     hint = "This is a bug: please report it, and attach the supervisor's log."
@@ -211,7 +220,7 @@ class LeftoverError(InfraError):
         self.left = left
 
     def __str__(self) -> str:
-        kinds = "processes, containers, ports or sockets"
+        kinds = "processes, containers, ports, sockets or folders"
         return f"these {kinds} of the stopped stack remain: {'; '.join(self.left)}"
 
 
@@ -355,7 +364,10 @@ def _error_classes(base: type[InfraError]) -> dict[str, type[InfraError]]:
 
 
 def from_json(data: dict[str, Any]) -> InfraError:
-    """Return the error that `to_json` converted; its class is `InfraError` if it cannot be created."""
+    """Return the error that `to_json` converted.
+
+    The class is `InfraError` if its name is unknown, or if it does not accept the arguments.
+    """
     error_class = _error_classes(InfraError).get(data.get("kind", ""))
     error = InfraError(data.get("message", "unknown error"))
     if error_class is not None:

@@ -3,7 +3,7 @@
 `python -m infra_runtime.kafka_training PROGRAM FOLDER` starts a server with the file `training.properties` in
 FOLDER. The module replaces the words CLIENT_PORT, CONTROLLER_PORT and LOG_FOLDER in this file by two free
 ports and the path of the folder `log` in FOLDER. When the server has answered a request, the module stops the
-server, and Java writes the file `classes.aot` to FOLDER.
+server, and Java writes the file `classes.aot` to FOLDER. The module then removes the other files.
 
 Source: JEP 514, "Ahead-of-Time Command-Line Ergonomics" (`-XX:AOTCacheOutput`).
 """
@@ -24,7 +24,11 @@ PATIENCE = 120.0
 
 
 def main(program: str, folder: Path) -> None:
-    """Record the classes of one start. Raises `SystemExit` with a message if Java wrote no file."""
+    """Record the classes of one start.
+
+    Raises `SystemExit` with the end of the server's output if Java does not write the file,
+    `TimeoutExpired` if the server does not stop.
+    """
     logs, output = folder / "log", folder / "classes.aot"
     ports = _free_ports(2)
     template = folder / "training.properties"
@@ -65,7 +69,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _wait(server: subprocess.Popen[bytes], port: int) -> None:
-    """Wait until the server has answered a request or exited, at most `PATIENCE` seconds."""
+    """Wait until the server has answered a request or has exited, for at most `PATIENCE` seconds."""
     deadline = time.monotonic() + PATIENCE
     while server.poll() is None and time.monotonic() < deadline:
         try:

@@ -26,7 +26,7 @@ class Kind:
 
     name: str
     summary: str
-    #: port name → the port number that the first instance uses in development
+    #: port name → the port number that the first instance uses by default, except in tests
     ports: Mapping[str, int]
     #: the extra of this distribution that installs the server
     extra: str = ""
@@ -35,13 +35,13 @@ class Kind:
     #: the names in `protocols` of the kind's entry, for `ready = { NAME = true }` in the stack file
     protocols: tuple[str, ...] = ()
     #: the kind of the server to which a service of this kind connects: to its first instance, unless a
-    #: setting names another service
+    #: setting contains the name of another service
     target: str = ""
     #: whether the profile `everything` and CI omit the kind, because no extra or recipe installs the server,
     #: or because the recipe builds the server, which takes minutes
     external: bool = False
-    #: whether no container can run the service; `PROFILES` contain the service only if the supervisor runs
-    #: the stack
+    #: whether no container can run the service; in an export, `PROFILES` contain the service only if the
+    #: stack file has a table for it
     local: bool = False
     #: the name of a setting of the service `target`; if it is set, a service of this kind is added to the
     #: plan
@@ -317,7 +317,8 @@ DEFAULT_STACK = ("nats", "postgres", "valkey", "caddy", "pocketbase")
 #: the kinds whose services are also part of the default stack in development, if their extras are installed.
 #: The stack file has a setting with the name of each of these kinds
 DEVELOPMENT_KINDS = (KINDS["telemetry"], KINDS["dashboard"])
-#: profile → services; a service whose `target` is not part of the stack is omitted
+#: profile → services; a service without a table in the stack file is omitted if its `target` is not part of
+#: the stack
 PROFILES: Mapping[str, tuple[str, ...]] = {
     "minimal": ("nats", "postgres"),
     "messaging": ("nats", "mosquitto", "kafka", "rabbitmq"),

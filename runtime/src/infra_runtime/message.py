@@ -25,7 +25,7 @@ _WORDS: dict[object, str] = {
 class MessageError(ValueError):
     """The error that JSON data do not match the type of a message.
 
-    `field` is the path of the wrong field, such as `a.b[0].c`.
+    `field` is the path of the wrong field, such as `a.b[0].c`; empty if the data are not an object.
     """
 
     def __init__(self, field: str, problem: str) -> None:
@@ -52,7 +52,7 @@ class Message:
 
 
 def encode(value: object) -> Any:
-    """Convert a message, or the value of a field, to JSON data (dicts, lists, texts and numbers)."""
+    """Convert a message, or the value of a field, to JSON data; scalar values stay as they are."""
     if isinstance(value, Message):
         return value.to_json()
     if isinstance(value, ServiceSpec):
@@ -91,7 +91,10 @@ def _decode(shape: Any, data: object, path: str) -> object:
     if shape is object:
         return data
     if shape is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
+        try:
+            return float(data)
+        except OverflowError:
+            raise MessageError(path, "the number is too large") from None
     if shape in _WORDS:
         if not isinstance(data, shape) or (shape is int and isinstance(data, bool)):
             raise MessageError(path, f"must be {_WORDS[shape]}, not {_shown(data)}")

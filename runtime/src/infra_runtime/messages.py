@@ -94,10 +94,10 @@ class Services(tuple[ServiceStatus, ...]):
 
 
 class Failure(Message):
-    """A service that did not become ready, and the reason."""
+    """A service that failed or was stopped, and the reason."""
 
     service: str
-    #: `start`; `port-taken`; `needs` if a service that this service needs has failed; empty if it was stopped
+    #: `start`; `port-taken`; `needs` (a needed service failed, stopped or paused); else it was stopped
     kind: str
     reason: str
     #: for `port-taken`: the number of the port, and a description of the process that uses the port
@@ -118,7 +118,7 @@ class Status(Message):
     leases: int
     #: whether the stack continues after its last lease has ended
     stay: bool
-    #: the seconds for which the stack continues after its last lease; None: until `down`
+    #: the seconds for which the stack continues after its last lease; None: until `down` if `stay` is true
     stay_seconds: float | None
     services: Services
 
@@ -238,7 +238,7 @@ class Event(Message):
     name: str = ""
     #: `reconciled`: the processes of an earlier supervisor that were killed
     pids: tuple[int, ...] = ()
-    #: `down`, `reconciled`: the remaining processes, ports and sockets
+    #: `down`, `reconciled`: the remaining processes, containers and ports
     left: tuple[str, ...] = ()
     #: `up`: the environment, the token in the variables of all processes, the identifier of the boot
     environment: str = ""

@@ -1,6 +1,6 @@
 """An HTTP server for the metrics of a NATS server in the format of Prometheus.
 
-`python -m infra_runtime.nats_metrics HOST PORT` answers `GET /metrics` with the numbers in `/varz` of the
+`python -m infra_runtime.nats_metrics HOST PORT` answers `GET /metrics` with numbers in `/varz` of the
 server's monitor. The address of the monitor is the value of the variable `NATS_MONITOR_URL`, because the path
 of this address is a secret. If the monitor does not answer with JSON, the status is 503.
 
@@ -28,7 +28,10 @@ _MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def exposition(values: Mapping[str, Any]) -> str:
-    """Return all numbers from 0 in an answer of `/varz`, also in nested objects, for Prometheus."""
+    """Return the numbers of an answer of `/varz`, also in nested objects, in the format of Prometheus.
+
+    Negative numbers and numbers in lists are omitted.
+    """
     return "".join(
         f"# TYPE {name} gauge\n{name} {number}\n" for name, number in _numbers(PREFIX, values) if number >= 0
     )
@@ -69,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
     """The handler of HTTP requests to the exporter."""
 
     def do_GET(self) -> None:
-        """Answer a request: metrics at `/metrics`, status 404 elsewhere, 503 if NATS cannot be read."""
+        """Answer a request: metrics at `/metrics`, status 404 elsewhere, 503 if `read` fails."""
         if self.path != "/metrics":
             self._answer(http.client.NOT_FOUND, "the metrics are at /metrics\n")
             return

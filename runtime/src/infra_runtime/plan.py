@@ -121,7 +121,8 @@ def make_plan(
     value of an optional reference to such a service is empty.
 
     Raises:
-        ConfigurationError: a duplicate name or port, an unknown need, export, port or secret, or a cycle.
+        ConfigurationError: a duplicate name or fixed port; an unknown need, export, port or secret; another
+            invalid reference; or a cycle or too long chain of references.
     """
     specs: dict[str, ServiceSpec] = {}
     for spec in services:
@@ -163,7 +164,7 @@ def secret_name(step: Secret) -> str:
 
 
 def _check(spec: ServiceSpec, specs: Mapping[str, ServiceSpec], absent: Collection[str]) -> None:
-    """Raise `ConfigurationError` if a spec refers to a service, a port or another name that is missing."""
+    """Raise `ConfigurationError` for an invalid reference or need, or for a probe of an unknown port."""
     where = f"services.{spec.name}"
     for need in spec.needs:
         if need == spec.name:

@@ -7,8 +7,8 @@ all files in DATA except the folder `mnesia`, which then contains neither users 
 
 A server normally loads all modules of all applications that it finds, and searches the modules for steps of
 the start. This takes most of the time of a start. Therefore the folder `plugins` contains links to the
-applications of the enabled plugins only. For all applications that declare no step, the list of modules is
-empty; their modules are loaded at the first call.
+applications of the enabled plugins only. Except for the applications of RabbitMQ and of prometheus.erl, the
+list of modules is empty; the modules are loaded at the first call.
 
 Sources: erl(1), "Flags" and "Emulator Flags"; erts, `erlexec.c`; the kernel application's documentation,
 `kernel(6)`, `application(3)`; rabbitmq-server 3.10, `scripts/rabbitmq-server`, `rabbit_env.erl`,

@@ -2,7 +2,7 @@
 
 After the replacement of references, these values are secrets: the value of `${secret.…}`; the value of a
 variable, an export or a header if `is_secret_name` is true for its name, or if the service lists its name in
-`sensitive`; and passwords in URLs.
+`sensitive`; and passwords and tokens in URLs.
 """
 
 from __future__ import annotations

@@ -108,6 +108,16 @@ def test_a_missing_server_is_reported_without_its_password() -> None:
     assert "hunter2" not in f"{caught.value} {caught.value.hint}"
 
 
+@pytest.mark.parametrize(
+    "url", ["nats://me:hunter2@127.0.0.1:x/bucket", "nats://me:hunter2/@127.0.0.1/bucket", "nats://[/b"]
+)
+def test_an_invalid_address_is_an_error_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="should be a URL nats://HOST:PORT/BUCKET") as caught:
+        read_bucket(url)
+
+    assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1/bucket", "nats://127.0.0.1:4222", "bucket"])
 def test_an_address_without_a_bucket_is_an_error(url: str) -> None:
     with pytest.raises(ConfigurationError, match="should be a URL nats://HOST:PORT/BUCKET"):

@@ -58,6 +58,15 @@ def test_a_changed_file_causes_a_new_resolution(project: Project, change: Any) -
     assert project.names() != before
 
 
+def test_a_lower_case_setting_in_dotenv_causes_a_new_resolution(project: Project) -> None:
+    project.write("")
+    before = project.names()
+
+    project.write("infra_profile=minimal\n", ".env")
+
+    assert project.names() != before
+
+
 def test_other_arguments_cause_a_new_resolution(project: Project) -> None:
     assert (
         project.names()

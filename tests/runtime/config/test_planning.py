@@ -197,6 +197,16 @@ def test_a_command_hides_a_kind_of_another_distribution(project: Project) -> Non
 # --- several instances -----------------------------------------------------------------------------------
 
 
+def test_a_space_in_a_list_of_needs_does_not_change_the_ports(project: Project) -> None:
+    """The service `valkey` is the first instance, although it has no table."""
+    api = '[services.api]\ncommand = ["api"]\nneeds = "nats, valkey"\n'
+    project.write(f'use = ["api", "cache"]\n{api}[services.cache]\nkind = "valkey"\n')
+
+    ports = {spec.name: dict(spec.ports) for spec in project.resolve().plan.services}
+
+    assert (ports["valkey"]["client"], ports["cache"]["client"]) == (6379, 6380)
+
+
 def test_further_instances_get_the_next_free_ports(project: Project) -> None:
     """Instances are numbered in the order of their names; 5434 is in use by another service of the stack."""
     project.write(

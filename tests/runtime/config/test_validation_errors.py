@@ -125,6 +125,12 @@ def test_a_wrong_value_is_reported_with_its_line_and_the_allowed_values(
     assert [value for value in values if value not in message] == []
 
 
+def test_the_allowed_keys_are_listed_once(project: Project) -> None:
+    project.write("[services.nats]\nxyzzy = 1\n")
+
+    assert project.error().count("binary") == 1
+
+
 def test_a_mistake_in_a_service_that_is_not_selected_is_reported_too(project: Project) -> None:
     project.write('use = ["nats"]\n[services.valkey]\nprot = 1\n')
 

@@ -310,6 +310,17 @@ def test_a_folder_that_caddy_serves_is_mounted(project: Project) -> None:
     assert '"root": "/srv/public"' in document["configs"]["caddy-caddy.json"]["content"]
 
 
+def test_files_with_equal_names_in_different_folders_are_different_configs(project: Project) -> None:
+    document = complete(project, "use = ['grafana']\n")
+
+    files = {
+        config["target"]: document["configs"][config["source"]]["content"]
+        for config in document["services"]["grafana"]["configs"]
+    }
+    assert "datasources" in json.loads(files["/etc/grafana/infra/datasources/infra.yaml"])
+    assert "providers" in json.loads(files["/etc/grafana/infra/dashboards/infra.yaml"])
+
+
 def test_the_password_of_the_accounts_for_tests_is_in_a_secret(project: Project) -> None:
     text = "use = ['nats', 'api']\n" + API + "env = { P = '${nats.account_password}' }\n"
     document = complete(project, text, "test")

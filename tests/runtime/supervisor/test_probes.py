@@ -154,6 +154,12 @@ async def test_a_text_is_found_in_a_body_that_arrives_in_pieces() -> None:
     assert "does not contain 'fine'" in (await reason(HttpProbe(port="main", contains="fine"), slow) or "")
 
 
+async def test_a_text_in_the_header_is_not_in_the_body() -> None:
+    problem = await reason(HttpProbe(port="main", contains="OK"), answering(OK))
+
+    assert problem == "/: the answer does not contain 'OK'"
+
+
 async def test_a_status_line_may_arrive_in_pieces() -> None:
     async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -93,7 +93,7 @@ def locate(
     `project` is the folder of the lock `infra.lock`, which determines the version in the store.
 
     Raises:
-        BinaryMissingError: the file was not found, is not executable, or is too old.
+        BinaryMissingError: no file was found that is executable and has the required version and features.
     """
     if binary.beside:
         leader = locate(binary.beside, setting=setting, project=project)

@@ -200,7 +200,8 @@ def _check(
             f"{recipe} for {platform_of_entry}" for recipe, platform_of_entry in sorted(lock.entries)
         )
         problem = f"{path} contains no artefact for {platform}; it contains {existing}"
-        raise InstallError(name, problem, "Create the bundle with `--platform`.")
+        hint = f"`infra bin bundle FILE NAME --platform {platform}` writes such a bundle."
+        raise InstallError(name, problem, hint)
     for entry in entries:
         if entry.recipe not in known:
             problem = "the stack file of this directory does not contain this recipe"

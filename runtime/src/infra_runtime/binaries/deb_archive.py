@@ -22,7 +22,7 @@ _HEADER = 60
 def data_archive(file: IO[bytes]) -> Iterator[IO[bytes]]:
     """Yield the tar archive with the files of a package as a file that is read from the package.
 
-    Raises `IntegrityError` if the file is not a Debian package.
+    Raises `IntegrityError` if the file is not a Debian package, or if it cannot be decompressed.
     """
     package = str(file.name).rpartition("/")[2]
     for name, size in _members(file, package):

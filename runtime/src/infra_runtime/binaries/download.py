@@ -27,7 +27,7 @@ Progress = Callable[[int], None]
 #: the seconds after which a download fails if no byte, or fewer than `_LEAST` bytes, have arrived
 STALL_SECONDS = 60.0
 _LEAST = 1024
-#: the number of times that an interrupted download is continued
+#: the number of attempts; each attempt continues the interrupted download
 ATTEMPTS = 4
 _BLOCK = 1 << 16
 #: the size limit in bytes of a file that is not locked yet
@@ -51,8 +51,11 @@ def download(
     unknown. The login for the server is read from the file in the variable NETRC, or from `~/.netrc`.
 
     Raises:
-        InstallError: the server does not answer, or sends an error or too few bytes.
-        IntegrityError: the server sends too many bytes, or the hash differs; the bytes are removed.
+        InstallError: the address is invalid, or the server does not answer, or sends an error or too few
+            bytes.
+        IntegrityError: the server has too many bytes, or the hash differs, in which case the bytes are
+            removed.
+        OSError: a file cannot be written.
     """
     _check_address(name, url)
     part_path = target.with_name(f"{target.name}.part")

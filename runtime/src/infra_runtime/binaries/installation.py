@@ -90,7 +90,8 @@ def refuse_licence(recipe: Recipe, licence: str) -> None:
 def required(recipe: Recipe, locks: Locks, platform: str) -> Locked:
     """Return the lock entry of a recipe for a platform.
 
-    Raises `InstallError` if no lock has an entry; the message contains the platforms with an entry.
+    Raises `InstallError` if the licence is refused, or if no lock has an entry; the message contains the
+    platforms with an entry.
     """
     refuse_licence(recipe, recipe.licence)
     if locked := locks.get(recipe.name, platform):
@@ -116,7 +117,8 @@ def install(
     recipes that need them.
 
     Raises:
-        InstallError: an artefact cannot be downloaded, or `offline` is true and it is not in the store.
+        InstallError: an artefact cannot be downloaded or does not contain its programs, `offline` is true and
+            it is not in the store, or this machine cannot build or start the programs.
         IntegrityError: an artefact differs from the lock, or is unsafe.
     """
     locked_recipes = list(locked_recipes)
@@ -172,10 +174,10 @@ def install_or_renew(
 ) -> list[Installed]:
     """Install lock entries; lock Debian's recipes again if the archive has removed one of their packages.
 
-    The entries of installed recipes are not changed. `report` is called with a line for each difference
-    between the old and the new lock entry. A new entry replaces the old entry in the lock of the project,
-    `infra.lock` in the folder `project`, if this lock contains an entry for the recipe. Raises the same
-    errors as `install`.
+    The entries of installed recipes are not changed. `report` is called with a line for the removed package,
+    for each difference between the old and the new lock entry, and for a changed lock. A new entry replaces
+    the old entry in the lock of the project, `infra.lock` in the folder `project`, if this lock contains an
+    entry for the recipe. Raises the same errors as `install`.
     """
     try:
         return install(locked_recipes, store, progress=progress)

@@ -116,7 +116,7 @@ class Locked:
 
     @property
     def key(self) -> str:
-        """The name of the folder in the store: the version, and a hash of the hashes of all artefacts."""
+        """The folder's name in the store: the version, and a hash of all artefacts and the build settings."""
         hashes = [artefact.sha256 for artefact in self.artefacts] + ([self.build] if self.build else [])
         digest = hashlib.sha256(" ".join(hashes).encode())
         return f"{re.sub(r'[^0-9A-Za-z.+-]', '_', self.version)}-{digest.hexdigest()[:8]}"

@@ -39,8 +39,8 @@ class Debian:
     #: configuration of apt. The programs use the C library of this release if the C library of the machine is
     #: older.
     release: str = ""
-    #: the absolute paths that the programs contain, such as `/usr/share/prometheus`; the programs run in a
-    #: mount namespace, where these paths are folders of the packages
+    #: the absolute paths that the programs contain, such as `/usr/share/prometheus`; if `bwrap` works, the
+    #: programs run in a mount namespace, where these paths are folders of the packages
     mounts: tuple[str, ...] = ()
     #: whether the programs do not start without `mounts`
     mounts_required: bool = False

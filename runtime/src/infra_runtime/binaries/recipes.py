@@ -75,7 +75,7 @@ def _sources(table: Mapping[str, Any]) -> Iterator[Source]:
 
 
 def _given(table: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Return the items of a table whose keys are in `names`."""
+    """Return the items of a table whose keys are in `names` and whose values are not None."""
     return {name: table[name] for name in names if table.get(name) is not None}
 
 

@@ -1,4 +1,4 @@
-"""Run the client program of a registry (pip, apt) that writes files, with bounds on size and waiting time.
+"""Run the client program of a registry, such as pip or apt, with bounds on size and waiting time.
 
 The registries are used through their usual clients, so that proxies, mirrors, certificates and credentials of
 the user's configuration apply.

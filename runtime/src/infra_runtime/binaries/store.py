@@ -113,7 +113,7 @@ class Installed:
         )
 
     def damage(self) -> list[str]:
-        """Return the paths of files that have changed, are missing or were added since the installation."""
+        """Return the paths of changed, missing and added files; `[FILES]` if the checksums cannot be read."""
         current = _checksums(self.folder)
         try:
             then: dict[str, str] = json.loads((self.folder / FILES).read_bytes())

@@ -168,7 +168,7 @@ class _Tree:
     def _parts(self, entry: str) -> list[str]:
         parts = [part for part in entry.split("/") if part not in {"", "."}]
         if entry.startswith("/") or "\\" in entry or "\0" in entry or ".." in parts:
-            raise self.refuse(entry, "has an absolute path or `..`")
+            raise self.refuse(entry, "has an absolute path or `..`, or a backslash or NUL in its name")
         return parts
 
     def folder(self, entry: str) -> None:

@@ -23,18 +23,21 @@ def read_bucket(url: str) -> dict[str, Any]:
     these settings would be a different stack.
 
     Raises:
-        ConfigurationError: the URL is invalid, the server or the bucket is missing, or nats-py is not
-        installed.
+        ConfigurationError: the URL is invalid, the server or the bucket is missing, the value of a key is not
+        an object although further keys are below it, or nats-py is not installed.
     """
-    parts = urlsplit(url)
+    expected = f"config_service should be a URL {KIND.name}://HOST:PORT/BUCKET"
+    try:
+        parts = urlsplit(url)
+        port = parts.port or KIND.ports["client"]
+    except ValueError:  # its text can contain a part of the password
+        problem = f"{expected}, but its host or port is not valid"
+        raise ConfigurationError(problem, where="config_service") from None
     bucket = parts.path.strip("/")
     server_url = urlunsplit((parts.scheme, parts.netloc, "", "", ""))
-    masked_url = f"{parts.scheme}://{parts.hostname}:{parts.port or KIND.ports['client']}/{bucket}"
+    masked_url = f"{parts.scheme}://{parts.hostname}:{port}/{bucket}"
     if parts.scheme not in (KIND.name, "tls") or not bucket:
-        raise ConfigurationError(
-            f"config_service should be a URL {KIND.name}://HOST:PORT/BUCKET, but is {masked_url!r}",
-            where="config_service",
-        )
+        raise ConfigurationError(f"{expected}, but is {masked_url!r}", where="config_service")
     try:
         entries = _read_in_thread(server_url, bucket)
     except ImportError:

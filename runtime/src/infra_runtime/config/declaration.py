@@ -66,7 +66,7 @@ class Declaration:
         """Yield the names of the services that the tables of other services need or refer to."""
         for table in self.stack.services.values():
             needs = table.get("needs", ())
-            yield from needs.split(",") if isinstance(needs, str) else needs
+            yield from map(str.strip, needs.split(",")) if isinstance(needs, str) else needs
             for text in texts(table):
                 yield from filter(None, map(other_service, references(text)))
 

@@ -59,7 +59,7 @@ class Api:
 def declared(directory: Path | None = None, names: Sequence[str] = ()) -> list[Api]:
     """Return the APIs that the stack file in or above a directory declares, in the order of the file.
 
-    If `names` is not empty, return only the APIs with these names.
+    If `names` is not empty, return only the APIs with these names, in the order of `names`.
 
     Raises:
         ConfigurationError: the stack file is missing or invalid, or does not declare the requested APIs.

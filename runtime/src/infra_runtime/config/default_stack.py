@@ -17,7 +17,10 @@ def default_stack(declaration: Declaration) -> tuple[str, ...]:
 
 
 def remarks(declaration: Declaration) -> tuple[str, ...]:
-    """Return a line for each kind that is not in the default stack because its extra is not installed."""
+    """Return a line for each kind that is not in the default stack because its extra is not installed.
+
+    The result is empty if the request contains names, or if the setting `use` or `profile` is set.
+    """
     request, stack = declaration.request, declaration.stack
     if request.names or stack.use is not None or stack.profile is not None:
         return ()

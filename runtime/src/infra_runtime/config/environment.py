@@ -40,13 +40,13 @@ class StackSettings(BaseSettings):
 
     #: the services of the stack, if no profile is set and the command line contains no services
     use: Annotated[Words | None, NoDecode] = None
-    #: `minimal`, `full`, or one of `profiles`
+    #: one of `profiles`, or a profile of pytest-infra, such as `minimal` or `full`
     profile: str | None = None
     profiles: Mapping[str, Words] = {}
     #: the kind of the service `proxy`; this service then replaces every kind of proxy in `use` and in
     #: profiles
     proxy: str | None = None
-    #: `nats://HOST:PORT/BUCKET`; the URL may contain a password
+    #: `nats://HOST:PORT/BUCKET` or `tls://…`; the URL may contain a password
     config_service: SecretStr | None = None
     #: whether the data of the services are in RAM in tests, if enough memory is free
     tmpfs: bool = True

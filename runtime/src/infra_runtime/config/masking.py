@@ -44,8 +44,8 @@ def masked_value(name: str, text: str, declared: Collection[str] = ()) -> str:
 def masked_code(text: str, declared: Collection[str] = ()) -> str:
     """Return a text of a plan or a setting with its secrets masked.
 
-    Secrets are passwords in URLs, values after the name of a secret, passwords and tokens in requests,
-    private keys, and the defaults of secret variables.
+    Secrets are passwords and tokens in URLs and in requests, values after the name of a secret, private keys,
+    and the defaults of secret variables.
     """
 
     text = _masked_defaults(text, declared)

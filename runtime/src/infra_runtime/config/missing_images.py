@@ -46,7 +46,8 @@ class MissingImage:
 def check(resolved: Resolved) -> None:
     """Raise `ImageMissingError` if an image of a plan is not on this machine.
 
-    The function runs the container engine once for each image, which takes about 0.1 s per image.
+    The function runs the container engine once for each image, which takes about 0.1 s per image, and a
+    second time for a missing image with a digest.
     """
     if images := missing(resolved):
         raise ImageMissingError([str(image) for image in images])
@@ -77,9 +78,9 @@ def _missing(services: Sequence[ServiceSpec], binaries: Mapping[str, str]) -> It
 def with_images(resolve: Callable[[], Resolved], *, report: Callable[[str], None]) -> Resolved:
     """Download the images that are not on this machine; return the result of `resolve` after the downloads.
 
-    A download changes the lock of the project, and therefore the plan. Other processes of this user that call
-    this function wait until the end of the downloads, so all workers of a test run have equal plans. Raises
-    `InstallError` if a download fails.
+    A download can add a digest to the lock of the project, which changes the plan. Other processes of this
+    user that call this function wait until the end of the downloads, so all workers of a test run have equal
+    plans. Raises `InstallError` if a download fails.
     """
     folder = store.default()
     folder.prepare()

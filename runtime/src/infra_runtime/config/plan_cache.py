@@ -1,7 +1,8 @@
 """The plan cache: resolved plans in the user's cache, which are valid until a file or a variable changes.
 
-The cache contains only values of the stack file and of the catalogue. Values of variables, arguments and the
-configuration service can be secrets; a stack with such values is therefore resolved each time.
+Values of arguments, of the configuration service, and of variables `INFRA_SERVICES…` and `INFRA_PROFILES…`
+can be secrets; a stack with such values is therefore resolved each time. The values of variables to which a
+plan refers are not in the cache.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def _path(request: Request, *, executables: bool) -> Path | None:
     """Return the path of the cache file for a request; None if the resolved plan must not be cached."""
     folder = cache_folder()
     dotenv = _bytes(request.root / ".env")
-    dotenv = dotenv if b"INFRA_" in dotenv else b""
+    dotenv = dotenv if b"INFRA_" in dotenv.upper() else b""
     set_variables = {name: value for name, value in os.environ.items() if name.upper().startswith("INFRA_")}
     names = " ".join(set_variables).upper() + dotenv.decode("utf-8", "replace").upper()
     if folder is None or request.overrides or any(value in names for value in _VALUES):

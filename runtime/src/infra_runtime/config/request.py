@@ -51,7 +51,7 @@ class Resolved:
         return self.plan.environment
 
     def table(self, service: str) -> dict[str, Any]:
-        """Return the settings of a service that differ from their defaults; secrets are masked."""
+        """Return the settings of a service that a source sets, without nested tables and masked values."""
         prefix = f"services.{service}."
         table = {}
         for key, origin in self.provenance.items():
@@ -190,7 +190,10 @@ def _first(*candidates: tuple[str | None, str]) -> tuple[str, str]:
 
 
 def read_dotenv(path: Path, word: bytes) -> Mapping[str, str | None]:
-    """Return the variables in a file `.env`; if the file does not contain `word`, an empty mapping."""
+    """Return the variables in a file `.env`; if it is missing or does not contain `word`, an empty mapping.
+
+    Raises `ConfigurationError` if the file cannot be read or is not UTF-8.
+    """
     try:
         content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError):  # a virtual environment may be named `.env`

@@ -1,7 +1,8 @@
 """Create a plan from command-line options, environment variables and the stack file.
 
 If the files and variables have not changed since a stack was resolved, its plan is read from the plan cache
-in a few milliseconds. Only for other stacks, pydantic is imported, which is slow.
+(`plan_cache` describes which plans are cached) in a few milliseconds. Only for other stacks, pydantic is
+imported, which is slow.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ __all__ = ["Origin", "Resolved", "data_directory", "is_test_environment", "resol
 
 
 def is_test_environment() -> bool:
-    """Return whether this process is a test run, or a process of a test run's stack."""
+    """Return whether this process is a test run, or a process of a test run's stack.
+
+    In these processes, the environment variable INFRA_ENV is `test`.
+    """
     return os.environ.get("INFRA_ENV") == "test"
 
 
@@ -47,7 +51,8 @@ def resolve(
 ) -> Resolved:
     """Return the plan of the stack in a directory, with all values that the plan needs.
 
-    If `names` is not empty, the plan contains only these services and the services that they need.
+    If `names` is not empty, the plan contains only these services, the services that they need, and those
+    whose contributions they consume (`contributions.BRING_IN`).
 
     If `executables` is false, executables are not searched for: this is for engines whose containers have
     their own executables. If `variables_required` is false, a variable in `${env.NAME}` may be unset: this is

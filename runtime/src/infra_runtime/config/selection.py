@@ -37,7 +37,7 @@ def selected(declaration: Declaration) -> list[str]:
 
 
 def declared(declaration: Declaration) -> set[str]:
-    """Return the names of all services that a request for this stack can start."""
+    """Return the names of the services in all settings of this stack: lists, tables, needs and references."""
     stack = declaration.stack
     names = {*_in_use(declaration), *stack.services, *stack_names(declaration), *declaration.mentioned()}
     names = names.union(*stack.profiles.values())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from infra_runtime.errors import ConfigurationError, nearest
+from infra_runtime.errors import ConfigurationError, close_match, nearest
 from infra_runtime.redaction import is_secret_name, masked_text
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def unknown_key(name: str, known: Iterable[str]) -> str:
     """Return the error message for an unknown key, with the most similar known key and all allowed keys."""
     known = sorted(known)
     suggestion = nearest(name, known)
-    allowed = "" if "there are" in suggestion else f" (allowed: {', '.join(known)})"
+    allowed = f" (allowed: {', '.join(known)})" if close_match(name, known) else ""
     return f"unknown key {name!r}{suggestion}{allowed}"
 
 

@@ -42,7 +42,7 @@ class Start:
     boot: float
     #: seconds from the request until the last service was ready or had failed
     seconds: float
-    #: the services, in the order in which they became ready
+    #: the services, in the order in which their starts ended
     shares: tuple[Share, ...]
     #: the critical path: the names of services; each service waited for the previous service
     chain: tuple[str, ...]

@@ -21,7 +21,8 @@ class LeakCheck:
 
     #: the number of services, without copies for single tests
     services: int
-    #: seconds in which at least one service was starting for the first time; None if no service became ready
+    #: seconds in which at least one service was starting for the first time; tasks are not counted; None if
+    #: no service became ready
     ready_seconds: float | None
     processes: tuple[str, ...]
     ports: tuple[str, ...]

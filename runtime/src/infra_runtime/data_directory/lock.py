@@ -1,4 +1,4 @@
-"""The lock of a data directory: when a process gets the lock, no process of an earlier stack is running.
+"""The lock of a data directory: when a process gets the lock, no supervisor or guardian is running.
 
 The supervisor and its guardian share the lock, and the lock file contains the guardian's pid. If a signal has
 paused the guardian after the exit of its supervisor, the process that waits for the lock continues the

@@ -24,8 +24,8 @@ TAIL_BYTES = 16_384
 LIMIT, TOTAL_LIMIT = 20_000_000, 200_000_000
 #: the variables that set other limits, in bytes
 LIMIT_VARIABLE, TOTAL_VARIABLE = "INFRA_LOG_LIMIT", "INFRA_LOG_TOTAL"
-#: the smallest allowed limit in bytes; with a smaller limit, the log of a verbose service would change at
-#: each line
+#: the smallest limit in bytes; a smaller number is replaced by this limit, because the log of a verbose
+#: service would change at each line
 LEAST_LIMIT = 65_536
 #: the least number of seconds between two lines of an index
 INDEX_SECONDS = 0.9
@@ -221,7 +221,7 @@ def _limit(environ: Mapping[str, str], variable: str, default: int) -> int:
 def tail(path: str, lines: int, since: int = 0) -> list[str]:
     """Return the last lines of a file after the byte offset `since`, at most `lines` lines.
 
-    If the file is missing, the list is empty.
+    Only the last `TAIL_BYTES` bytes are read. If the file is missing, the list is empty.
     """
     try:
         with open(path, "rb") as file:

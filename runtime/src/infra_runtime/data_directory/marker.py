@@ -24,9 +24,9 @@ def make_data_directory(paths: Paths, environment: str) -> None:
     new directory has the mode 0700; the mode of an existing directory is not changed.
 
     Raises `DataDirectoryError` in these cases: the directory cannot be written; other users can write to it;
-    the directory or a file in it belongs to another user; the directory contains files but no marker; it
-    belongs to another environment; it was written by a newer version of pytest-infra; it contains files that
-    the start of a test would remove.
+    the directory or a file in it belongs to another user; the directory contains files but no valid marker;
+    it belongs to the environment `test`, and this stack does not, or the reverse; it was written by a newer
+    version of pytest-infra; it contains files that the start of a test would remove.
     """
     data, marker = Path(paths.data), Path(paths.marker)
     try:

@@ -88,7 +88,9 @@ def plan_folders(data: Path) -> list[Path]:
 
 
 def user_cache(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the folder of pytest-infra in the user's cache; empty if HOME is not an absolute path.
+    """Return the folder of pytest-infra in the user's cache: INFRA_CACHE, or a folder in the user's cache.
+
+    The result is empty without INFRA_CACHE and without an absolute path in XDG_CACHE_HOME or HOME.
 
     Source: XDG Base Directory Specification; Apple's File System Programming Guide.
     """

@@ -28,7 +28,7 @@ class Cleaned:
 
     #: the pids of the killed processes
     pids: tuple[int, ...] = ()
-    #: the number of removed containers
+    #: the number of containers before the removal
     containers: int = 0
     #: a text such as `process 7` for each process or container that remains
     left: tuple[str, ...] = ()

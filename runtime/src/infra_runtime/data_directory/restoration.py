@@ -1,4 +1,4 @@
-"""Restore a snapshot: exchange the folders of all services, or, if the process is killed, of no service.
+"""Restore a snapshot: exchange the folders of all its services, or, if the process is killed, of no service.
 
 In the folder of the services, `.restored.new` contains the copies of the snapshot's folders, and
 `.restored.old` the previous folders of the services. A restore is complete when `.restored.old` is renamed to

@@ -32,8 +32,8 @@ _LEFTOVER = rf"\.({_NAME})\.(new|old|removed)"
 def folder_of(paths: Paths, name: str) -> str:
     """Return the path of a snapshot's folder, even if the folder does not exist.
 
-    Raises `SnapshotError` if the name is invalid, or if the folder `snapshots` is a symbolic link: the
-    target of a link is not part of the data directory.
+    Raises `SnapshotError` if the name is invalid, or if `snapshots` is a file or a symbolic link: the target
+    of a link is not part of the data directory.
     """
     if not re.fullmatch(_NAME, name):
         reason = (
@@ -104,7 +104,7 @@ def known(paths: Paths) -> list[Snapshot]:
 def listing(paths: Paths) -> tuple[list[Snapshot], list[DamagedSnapshot]]:
     """Return the intact snapshots, oldest first, and the damaged snapshots in the order of their names.
 
-    Raises `SnapshotError` if `snapshots` is a symbolic link.
+    Raises `SnapshotError` if `snapshots` is a file or a symbolic link.
     """
     root = os.path.dirname(folder_of(paths, "default"))
     names = set()

@@ -15,7 +15,7 @@ from infra_runtime.host.ownership import OwnershipError
 
 #: seconds to wait for the lock of the data directory
 PATIENCE = 5.0
-#: the names of the pytest plugin's files in a data directory; a test compares this list with the plugin
+#: the names of the pytest plugin's files in a data directory; tests check that a wipe leaves no such file
 PLUGIN_FILES = ("capsules", "sessions", "xprocess", "pytest.json", "pytest.lock", "exclusive")
 
 

@@ -253,10 +253,10 @@ def _lookup(spec: ServiceSpec, stack: Stack, field: str, *, inside: bool) -> Cal
 
 
 def _without_value(reference: str, spec: ServiceSpec, field: str, *, inside: bool) -> ConfigurationError:
-    problem, hint = "a reference with this name does not exist", ""
+    problem, hint = "only a stack on this machine has the value", ""
     if reference.startswith("secret."):
         problem = "the image does not use this secret"
-    elif not inside:
+    elif not inside and not reference.startswith("stack."):
         problem, hint = (
             "the value is a path inside another container",
             "Refer to a URL or a port of the service.",

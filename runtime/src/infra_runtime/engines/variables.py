@@ -9,7 +9,7 @@ from infra_runtime.messages import Binding, ServiceEndpoint
 
 
 def program_variables(services: Mapping[str, ServiceEndpoint] | Mapping[str, Binding]) -> dict[str, str]:
-    """Return the variables that `infra runtime exec` sets and `infra config env` prints."""
+    """Return the variables with the exports of services, for `infra runtime exec` and `infra config env`."""
     exports = {name: service.exports for name, service in services.items()}
     return variables(exports, {name: service.kind for name, service in services.items()})
 

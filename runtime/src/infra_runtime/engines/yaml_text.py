@@ -1,4 +1,4 @@
-"""Convert JSON data (dictionaries, lists, strings, numbers) to YAML text in which every string is quoted.
+"""Convert JSON data to YAML text in which each value that is a string is quoted, or is a literal block.
 
 Some YAML parsers do not read an unquoted text such as `y`, `1e3` or `0o17` as a string. Double-quoted strings
 in YAML have the escapes of JSON strings. Source: YAML 1.2.2, "Double-Quoted Style" and "Literal Style".

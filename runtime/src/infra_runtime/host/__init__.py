@@ -1,4 +1,4 @@
 """Access to the operating system: processes, ports, memory, files.
 
-The modules of this package import the standard library only.
+The modules of this package import the standard library and pytest-infra only.
 """

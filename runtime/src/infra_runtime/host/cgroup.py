@@ -1,4 +1,4 @@
-"""The control group (cgroup) of a supervisor, which contains all descendants of the supervisor.
+"""The control group (cgroup) of a supervisor, which contains its descendants except the guardian.
 
 The group also contains descendants with a changed session or a changed environment. Control groups are used
 if version 2 is mounted and writable. The guardian imports this module, so the module imports as little as

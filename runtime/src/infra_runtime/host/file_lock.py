@@ -110,7 +110,10 @@ def is_current(descriptor: int, path: str) -> bool:
 
 
 def is_held(path: str) -> bool:
-    """Return whether a process holds the lock of the file at `path`; false if the file does not exist."""
+    """Return whether a process holds the exclusive lock of the file at `path`.
+
+    The result is false if the file does not exist or has only a shared lock.
+    """
     try:
         descriptor = ownership.open_file(path, os.O_RDONLY)
     except FileNotFoundError:

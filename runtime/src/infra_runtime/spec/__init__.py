@@ -6,19 +6,22 @@ by values. To bind a spec means to replace its references. In `${…}`, these na
     bin.NAME        the path of an executable; `bin.NAME@SERVICE` if only SERVICE uses the executable
     port.NAME       one of the service's own ports
     host            the address that the service listens on (always loopback for the supervisor)
-    data            the data folder of the service, in the data directory
+    data            the data folder of the service, in the data directory or, in tests, in RAM
     run             a folder for the service's sockets, with a short path and mode 0700
     root            the folder of the stack file
     secret.NAME     the text of the secret that a `Secret` step created
-    env.NAME        an environment variable of the client; `${env.NAME:-default}` if it may be unset
-    stack.NAME      `environment`, `service` (the name of the service), `project` (the name of the project's
-                    folder), `run` and `token` (texts that identify the run of the supervisor), `logs` (the
-                    folder with the logs of all services), or `data` (the data directory)
+    env.NAME        a variable of the client's environment or of the file `.env`; `${env.NAME:-default}` if it
+                    may be unset
+    stack.NAME      `environment`, `service` (the name of the service), `project` (the percent-encoded name of
+                    the stack file's folder), `run` and `token` (texts that identify the run of the
+                    supervisor), `logs` (the folder with the logs of all services), or `data` (the data
+                    directory)
     out             in the steps of a `Seed`: the folder that these steps fill
     SERVICE.EXPORT  an export of another service; the reference also makes that service a need
     SERVICE.EXPORT? an export of another service, which does not make that service a need: the value is known
-                    before that service starts, because the supervisor chooses the ports in advance; the value
-                    is empty if the stack does not contain that service
+                    before that service starts, because the supervisor chooses the ports in advance (a value
+                    with a secret is known when that service is prepared); the value is empty if the stack
+                    does not contain that service
 
 `$$` is replaced by a dollar sign.
 """

@@ -1,4 +1,4 @@
-"""Convert specs to JSON data and back; each JSON object contains the name of its class."""
+"""Convert specs to JSON data and back; the JSON object of a dataclass contains the name of its class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TABLE = "Table"
 
 
 def encode(value: object) -> Any:
-    """Return a spec, or a part of a spec, as JSON data; the key `$type` of each object is its class name."""
+    """Return a spec, or a part of a spec, as JSON data; the key `$type` of a dataclass is its class name."""
     if is_dataclass(value):
         encoded = {attribute.name: encode(getattr(value, attribute.name)) for attribute in fields_of(value)}
         return {TYPE: type(value).__name__, **encoded}
@@ -35,7 +35,7 @@ def encode(value: object) -> Any:
 def decode(data: Any, types: Mapping[str, type]) -> Any:
     """Return the value that `encode` converted; `types` maps the name of each allowed class to the class.
 
-    Raises `KeyError` or `TypeError` if the data are not a result of `encode`.
+    Raises `KeyError`, `TypeError` or `ValueError` if the data are not a result of `encode`.
     """
     if isinstance(data, dict):
         fields = {key: decode(value, types) for key, value in data.items()}

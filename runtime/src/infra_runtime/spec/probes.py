@@ -16,8 +16,8 @@ from typing import Literal, TypeAlias
 from infra_runtime.spec.references import ESCAPED
 from infra_runtime.value import frozen
 
-#: the time limit of one attempt of a probe in seconds; the supervisor repeats the attempts until the time
-#: limit of the service's start
+#: the time limit in seconds of one attempt of a probe without a field `timeout`; the supervisor repeats the
+#: attempts until the time limit of the service's start
 PATIENCE = 2.0
 #: the greatest number of bytes that one `Expect` reads; the line INFO of a NATS cluster has some kilobytes
 LONGEST_ANSWER = 65536
@@ -90,7 +90,7 @@ class HttpProbe:
 class PostgresProbe:
     """A probe: the service is ready when it answers a start-up packet with an authentication request.
 
-    While PostgreSQL starts, it answers with the error 57P03 instead.
+    While PostgreSQL starts, it answers with the error 57P03 instead. With another error, it is ready, too.
 
     Source: PostgreSQL documentation, "Frontend/Backend Protocol", "Message Flow".
     """
@@ -147,9 +147,9 @@ class LengthPrefix:
 class Expect:
     """The step of an `Exchange` that reads one message of the service and checks it.
 
-    The message must begin with one of `prefixes` and contain `contains`.
+    From the offset `at`, the message must begin with one of `prefixes`; and it must contain `contains`.
 
-    If the message begins with a key of `not_yet`, the service is not ready, and the value of this key is the
+    If it begins there with a key of `not_yet`, the service is not ready, and the value of this key is the
     reason. In the reason, `{answer}` is replaced by the longest readable part of the message.
     """
 

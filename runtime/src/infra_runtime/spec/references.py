@@ -55,6 +55,7 @@ def map_texts(
 ) -> Any:
     """Return a copy of a spec, or of a part of a spec, with the result of `change` for each text in it.
 
+    The keys of mappings are not changed.
     For texts in fields whose metadata contain `escaped`, the function `change_escaped` is called instead.
     """
     if isinstance(value, str):
@@ -117,7 +118,7 @@ def references_in(value: object) -> tuple[str, ...]:
 
 
 def texts(value: object) -> list[str]:
-    """Return all texts of a spec, or of a part of a spec, in the order of its fields."""
+    """Return all texts of a spec, or of a part of it, except the keys of mappings, in the order of fields."""
     texts: list[str] = []
     _add_texts(value, texts)
     return texts

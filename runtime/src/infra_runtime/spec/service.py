@@ -65,7 +65,7 @@ class ServiceSpec:
     env_defaults: tuple[Default, ...] = ()
     cwd: str = "${data}"
     prepare: tuple[Step, ...] = ()
-    #: port name → number in development; in tests, the number of a free port is used instead
+    #: port name → number; in tests, the number of a free port is used instead
     ports: Mapping[str, int] = field(default_factory=dict)
     #: whether the service can listen on other ports if another process or stack uses its fixed ports
     ports_may_vary: bool = False

@@ -65,8 +65,9 @@ class Seed:
 
     The seed is a folder in the user's cache. The name of this folder contains a hash of `steps` and of the
     sizes and modification times of the executables. Each stack copies the seed, with reflinks if the file
-    system supports them. If `into` is not empty, the step changes nothing, because `into` contains data. A
-    seed must not contain a secret, because all stacks of the user would have the same secret.
+    system supports them. If `into` is not empty, the step changes nothing, because `into` contains data; it
+    fails if a secret of the service in `into` is missing. A seed must not contain a secret, because all
+    stacks of the user would have the same secret.
     """
 
     into: str

@@ -1,4 +1,4 @@
-"""Default values of environment variables: a default applies only if the user does not set the variable."""
+"""Default values of environment variables: a value that the user sets replaces or extends the default."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def merged(
     """Return the variables of a service: the variables of its spec (`own`), and the defaults that apply.
 
     If a variable with a default is in `inherited`, such as the environment of the supervisor, its value there
-    replaces the default.
+    replaces the default; if the default has a separator, its pairs are appended to this value.
     """
     user_variables = {**inherited, **own}
     service_variables = dict(own)

@@ -46,7 +46,7 @@ def services(supervisor: Supervisor, names: Iterable[str]) -> Services:
 
 
 def endpoints(supervisor: Supervisor) -> Endpoints:
-    """Return the exports, ports and environment variables of all services; secrets are not masked."""
+    """Return the exports, ports and variables of all services with bound ports; secrets are not masked."""
     return Endpoints(
         services={
             name: ServiceEndpoint(
@@ -64,7 +64,7 @@ def endpoints(supervisor: Supervisor) -> Endpoints:
 
 
 def bindings(supervisor: Supervisor) -> Bindings:
-    """Return the values of the references `${…}` in all services; secrets in exports are masked."""
+    """Return the values of references `${…}` in services with bound ports; secrets in exports are masked."""
     return Bindings(
         services={
             name: Binding(

@@ -52,7 +52,7 @@ class Boot(Record):
     #: the folders that are removed when the supervisor exits
     temporary: tuple[str, ...]
     #: the remaining files of interrupted operations: saved, restored and removed snapshots, and builds of
-    #: seeds
+    #: seeds; and unused folders in RAM of other stacks of this user
     leftovers: tuple[str, ...]
     ports: Ports
     #: service → its early start

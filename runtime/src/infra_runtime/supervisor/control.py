@@ -137,7 +137,7 @@ class Control:
         await self._serve(reader, writer)
 
     async def flush(self) -> None:
-        """Wait until the answers to all received requests are sent."""
+        """Wait until the answers to all received requests are sent, for at most one second."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=1)
 

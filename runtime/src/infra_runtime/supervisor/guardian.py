@@ -2,9 +2,9 @@
 
 The guardian reads from a pipe to which only the supervisor writes. A supervisor that stops normally kills the
 guardian. If the pipe is closed earlier, the supervisor has exited unexpectedly: the guardian kills all
-processes that the supervisor had started, and removes the folder of the sockets, the lock files of the ports
-and, in tests, the data of the services. The guardian also holds the lock of the data directory, so that a new
-supervisor starts only after the old processes have exited. Each line in the pipe is a record:
+processes that the supervisor had started, and removes the folder of the sockets, unfinished seeds, the lock
+files of the ports and, in tests, the data of the services. It also holds the lock of the data directory, so a
+new supervisor starts only after the old processes have exited. Each line in the pipe is a record:
 
     +PID START\\n   a process was started        -PID\\n   the process has exited
     @ENGINE\\n      the guardian also removes the containers of this engine that have the stack's token

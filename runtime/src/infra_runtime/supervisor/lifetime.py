@@ -55,7 +55,7 @@ async def supervise(boot: Boot) -> None:
 
 
 async def remove_leftovers(supervisor: Supervisor, leftovers: Sequence[str]) -> None:
-    """Remove the remaining folders of interrupted operations on snapshots and seeds."""
+    """Remove the folders in `Boot.leftovers`, such as those of interrupted operations on snapshots."""
     if not leftovers:
         return
     from infra_runtime.supervisor import snapshots

@@ -37,7 +37,7 @@ class Machine:
             self.add(spec)
 
     def add(self, spec: ServiceSpec) -> None:
-        """Add a service, or replace the spec of a service that is idle, stopped or failed."""
+        """Add a service, or replace the spec of a service in one of the phases `state.RESTING`."""
         previous = self.services.get(spec.name)
         if previous is not None:
             for need in previous.needs:
@@ -57,7 +57,7 @@ class Machine:
         return list(handler(service, event))
 
     def settled(self, names: Iterable[str]) -> bool:
-        """Return whether all these services are in a phase that only a request or an exit changes."""
+        """Return whether all these services are in one of the phases `state.SETTLED`."""
         return all(self.services[name].phase in SETTLED for name in names)
 
     def closure(self, names: Iterable[str]) -> list[str]:
@@ -203,9 +203,10 @@ class Machine:
         yield Effect("signal-rest", service.spec.name, number=step.signal)
 
     def _crash(self, service: Service, event: Event) -> Iterator[Effect]:
-        """Restart a service that has exited, or set its phase to failed.
+        """Restart a service that has exited, or set its phase to failed or stopped.
 
-        The phase becomes failed after too many crashes, or if the restart policy forbids a restart.
+        The phase becomes failed after too many crashes. If the restart policy forbids a restart, the phase
+        becomes stopped if the service was ready, failed otherwise.
         """
         text, was_ready = restart.exit_text(event.number), service.ready_at is not None
         if not was_ready and not service.spec.task:

@@ -81,6 +81,7 @@ def take_lock(paths: Paths) -> int | None:
     """Lock the data directory; return the descriptor of the lock file, or None if another supervisor runs.
 
     After a supervisor was killed, its guardian holds the lock; the function waits until this guardian exits.
+    The result is also None if the lock is not free after `PATIENCE` seconds.
     """
     deadline = time.monotonic() + PATIENCE
     while (descriptor := lock.take(paths)) is None:

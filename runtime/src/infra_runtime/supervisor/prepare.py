@@ -175,7 +175,7 @@ def _remove_unused(building: str) -> None:
 
 @contextlib.asynccontextmanager
 async def _removed_on_failure(tree: str, run: Runner) -> AsyncIterator[None]:
-    """Remove the incomplete seed `tree` if the `with` block fails or is cancelled.
+    """Remove the incomplete folder `tree` if the `with` block raises `StepError` or is cancelled.
 
     If the disk is full or read-only, this reason is added to the error message.
     """

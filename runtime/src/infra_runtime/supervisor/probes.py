@@ -131,7 +131,7 @@ async def http(host: str, port: int, probe: HttpProbe, tls: ssl.SSLContext | Non
             return f"{probe.path}: the answer {head[:40]!r} is not HTTP"
         status = int(status_line[1])
         accepted = probe.status[0] <= status <= probe.status[1]
-        if accepted and content in head:
+        if accepted and not content:
             return None
         body = await _body(reader, content if accepted else b"")
     if accepted:
@@ -158,8 +158,8 @@ async def _body(reader: asyncio.StreamReader, content: bytes) -> bytes:
 async def postgres(host: str, port: int, probe: PostgresProbe) -> str | None:
     """Run the probe of PostgreSQL; return None if the service is ready, else the reason.
 
-    The probe sends a start-up packet and expects a request for authentication. If the probe has a password,
-    it then sets the password of its role.
+    The probe sends a start-up packet and expects a request for authentication; if the probe has a password,
+    it then sets the password of its role. A server that answers with another error than 57P03 is ready, too.
     """
     body = b"user\0%b\0database\0%b\0\0" % (probe.user.encode(), probe.database.encode())
     async with connected(host, port) as (reader, writer):
@@ -187,9 +187,9 @@ async def _password(port: int, probe: PostgresProbe) -> str | None:
 async def https(host: str, port: int, probe: HttpProbe, run: Runner, reason_path: str) -> str | None:
     """Run an HTTPS probe in a new process; return None if the service is ready, else the reason.
 
-    The process repeats the request for at most `PATIENCE` seconds, and writes the reason to the file
-    `answer`. The probe is passed in an environment variable: other users can read the arguments of a process,
-    and the headers of the probe may contain secrets.
+    The process repeats the request for at most `PATIENCE` seconds, and writes the reason to the file at
+    `reason_path`. The probe is passed in an environment variable: other users can read the arguments of a
+    process, and the headers of the probe may contain secrets.
     """
     with contextlib.suppress(FileNotFoundError):
         os.unlink(reason_path)

@@ -204,7 +204,10 @@ class Methods:
         return Outcome(services=answers.services(self._supervisor, names))
 
     async def crash(self, _connection: Connection, params: Crash) -> Outcome:
-        """Send a signal to all processes of services; their restart policies then apply."""
+        """Send a signal to all processes of services; their restart policies then apply.
+
+        With `wait`, answer when the services are ready again or have failed.
+        """
         if params.signal not in valid_signals():
             raise ConfigurationError(
                 f"the signal {params.signal} does not exist", hint="`kill -l` lists all signals."
@@ -250,7 +253,7 @@ class Methods:
         return Outcome(services=answers.services(self._supervisor, names))
 
     async def snapshot_save(self, _connection: Connection, params: SnapshotName) -> Snapshot:
-        """Save the state of all services under a name."""
+        """Save the state of all running services under a name."""
         from infra_runtime.supervisor import snapshots  # imported here: with shutil, the import takes 3 ms
 
         return await self._snapshots.run(snapshots.save(self._supervisor, params.name))
@@ -328,7 +331,7 @@ class Methods:
     async def down(self, _connection: Connection, _params: Nothing) -> Nothing:
         """Stop the stack, and answer when all its processes have exited.
 
-        Raises `LeftoverError` if a process or a port remains.
+        Raises `LeftoverError` if a process, container or port remains.
         """
         remaining = await asyncio.shield(self.end())
         if remaining:

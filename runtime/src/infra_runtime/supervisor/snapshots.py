@@ -1,4 +1,4 @@
-"""Save and restore snapshots: the state of all services at one moment.
+"""Save and restore snapshots: the state of all running services at one moment.
 
 A snapshot is saved in these steps: services that have data in memory write it to their files; all processes
 are paused with SIGSTOP; the data folders of the services are copied (if the file system supports this, the

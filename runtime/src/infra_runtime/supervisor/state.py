@@ -8,7 +8,8 @@ from infra_runtime.messages import Phase
 from infra_runtime.record import Record
 from infra_runtime.spec import ServiceSpec
 
-#: phases that a service leaves only after a request of a client or an exit of its process
+#: phases that a service leaves only after a request of a client, an exit of its process or, if it has failed,
+#: after the services that it needs are ready
 SETTLED = frozenset({Phase.IDLE, Phase.READY, Phase.DONE, Phase.PAUSED, Phase.STOPPED, Phase.FAILED})
 #: phases in which a service may have a process
 LIVING = frozenset({Phase.STARTING, Phase.READY, Phase.PAUSED, Phase.STOPPING})
@@ -102,7 +103,7 @@ class Service:
         self.pid = 0
         #: the time at which the service entered the phase
         self.since = 0.0
-        #: the time at which the service became ready for the first time; None until then
+        #: the time at which the service became ready for the first time since its last stop; None until then
         self.ready_at: float | None = None
         #: the reason for the phase; for a failed service, the cause of the failure
         self.reason = ""

@@ -165,7 +165,7 @@ class Supervisor:
         return limits(service.spec for service in self.machine.services.values())
 
     async def down(self) -> list[str]:
-        """Stop all services; return a list of texts such as `process 7` for processes and ports that remain.
+        """Stop all services; return texts such as `process 7` for remaining processes, containers and ports.
 
         After an unexpected error, this process exits, and the guardian kills the remaining processes.
         """

@@ -1,6 +1,6 @@
 """Packages of Debian; apt resolves and downloads them without root, in separate folders.
 
-On a machine without apt, locked packages are downloaded from the addresses in INFRA_DEBIAN_ARCHIVE.
+If INFRA_DEBIAN_ARCHIVE is set, locked packages are downloaded from the addresses in it, without apt.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _WITHOUT_APT = (
     "(`infra bin bundle`) and install from it, or put the programs on PATH."
 )
 _URI = re.compile(r"^'([^']+)' (\S+) (\d+) ", re.MULTILINE)
-#: the packages that programs need only if they are installed in the system
+#: the names of libraries; other dependencies are needed only if programs are installed in the system
 _LIBRARY = re.compile(r"lib(?!pam-)[a-z0-9.+-]*(?<!-perl)(?<!-data)(?<!-common)")
 
 
@@ -246,7 +246,7 @@ def _artefact(fields: Mapping[str, str], uri: str, archives: Sequence[Repository
 
 
 def fetch(recipe: str, artefacts: Sequence[Artefact], folder: Path, progress: Progress | None) -> None:
-    """Download locked packages into an empty folder; apt refuses a package with another hash.
+    """Download locked packages into an empty folder; a package with another hash is refused.
 
     Raises `InstallError` if the archive does not answer or no longer has a package.
     """

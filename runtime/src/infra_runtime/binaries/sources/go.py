@@ -30,7 +30,8 @@ PLATFORMS = {
     "macos-x86_64": ("darwin", "amd64"),
     "macos-arm64": ("darwin", "arm64"),
 }
-#: the seconds without output after which a build fails
+#: the seconds after which `go` fails if it has downloaded nothing: the time limit of a build, which downloads
+#: nothing
 _STALL = 7200.0
 
 

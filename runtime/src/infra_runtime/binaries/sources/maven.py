@@ -55,7 +55,7 @@ def _classes_hash(source: Maven) -> str:
 
 
 def _artefact(path: Path, repository: Path) -> Artefact:
-    """Return the artefact id of a jar from its path in a repository: GROUP/ARTEFACT/VERSION/FILE."""
+    """Return the artefact of a jar, whose path in a repository is GROUP/ARTEFACT/VERSION/FILE."""
     *group, artefact, version, _ = path.relative_to(repository).parts
     return Artefact.of(
         path,

@@ -23,7 +23,7 @@ from infra_runtime.manifest import DEPLOYED
 from infra_runtime.plan import Plan
 from infra_runtime.value import frozen
 
-#: the first line of every generated file; files without this line are not overwritten
+#: the first line of every generated file; files without its mark are not overwritten, except with --force
 FIRST_LINE = first_line("compose")
 
 
@@ -35,7 +35,8 @@ class Compose:
     #: the name of the Compose project, which is part of the names of containers and volumes
     project: str
     folders: Folders = field(default_factory=Folders)
-    #: the project's `requirements.txt` or `pyproject.toml`; empty when it has neither
+    #: `requirements.txt` or `pyproject.toml`; empty if the project has no file from which packages can be
+    #: installed
     requirements: str = ""
 
     def render(self, plan: Plan) -> Mapping[str, str]:
@@ -101,8 +102,8 @@ class Compose:
         if not self.requirements:
             names = sorted({name for plan in plans for name in generated_images(plan)})
             raise ConfigurationError(
-                f"{', '.join(names)} has no image, and a Dockerfile cannot be generated: the project"
-                f" has neither {' nor '.join(images.REQUIREMENTS)}",
+                f"{', '.join(names)} has no image, and a Dockerfile cannot be generated: the project has"
+                " neither requirements.txt nor a pyproject.toml with the table [project] or [build-system]",
                 where=f"services.{names[0]}",
                 hint=f"In [services.{names[0]}.container], set `image`, or `build` and `dockerfile`.",
             )

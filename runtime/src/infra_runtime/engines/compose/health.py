@@ -34,7 +34,7 @@ def health_check(spec: ServiceSpec, stack: Stack) -> dict[str, Value] | None:
 
 
 def duration(seconds: float) -> str:
-    """Return a number of seconds in the notation of Compose, such as `1m30s`.
+    """Return a number of seconds in the notation of Compose, such as `90s` or `1s500ms`.
 
     Source: Compose Specification, "Specifying durations".
     """

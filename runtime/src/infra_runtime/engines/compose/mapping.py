@@ -32,8 +32,8 @@ _PORTS = (
     "container, a service of the catalogue uses the port numbers of its image."
 )
 _WATCH = (
-    "In development, the action is `sync+restart`; if the folder in the image is not known, the action is "
-    "`rebuild` or `restart`."
+    "In development, the action for an image that is not built is `restart`. For a built image, it is "
+    "`sync+restart`, or `rebuild` if the folder of the project in the image is not known."
 )
 
 _START_TIMEOUT = "A health check that fails during this time does not make the container unhealthy."
@@ -104,7 +104,7 @@ SPEC: Mapping[str, Row] = {
         remark=(
             "The condition is `service_completed_successfully` for a task, `service_started` for a service "
             "without a probe, and `service_healthy` for all other services. Services to which references "
-            "refer are added to `depends_on`, too. A needed service without an image is refused."
+            "without `?` refer are added to `depends_on`, too. A needed service without an image is refused."
         ),
     ),
     "start_timeout": Row(outcome="kept", attribute="`healthcheck.start_period`", remark=_START_TIMEOUT),
@@ -158,7 +158,7 @@ USER_SERVICE: Mapping[str, Row] = {
     "container": Row(
         outcome="kept",
         attribute="`image` or `build`",
-        remark="Without the table `container`, a Dockerfile for Python is generated.",
+        remark="Without `image`, `build` and `dockerfile`, a Dockerfile for Python is generated.",
     ),
     **{key: SPEC[key] for key in FIELD_KEYS},
 }

@@ -73,7 +73,7 @@ def model(plan: Plan, name: str, folders: Folders) -> dict[str, Value]:
         }
         for path, text in container.files.items():
             content = interpolated(pieces(text, spec, stack, "options"), spec, "options")
-            configs[_config_name(host, path)] = {"content": content}
+            configs[_config_name(host, path, container)] = {"content": content}
     required: dict[str, Value] = {"name": name, "services": services}
     optional = {"volumes": volumes, "secrets": secrets, "configs": configs}
     return required | {key: table for key, table in optional.items() if table}
@@ -130,7 +130,8 @@ def _service(spec: ServiceSpec, stack: Stack, folders: Folders) -> dict[str, Val
         "volumes": _volumes(spec, stack, folders),
         "secrets": _secrets(spec, stack, from_secrets),
         "configs": [
-            {"source": _config_name(stack.hosts[spec.name], path), "target": path} for path in container.files
+            {"source": _config_name(stack.hosts[spec.name], path, container), "target": path}
+            for path in container.files
         ],
         "healthcheck": health_check(spec, stack),
     }
@@ -224,8 +225,12 @@ def _secrets(spec: ServiceSpec, stack: Stack, variables: Mapping[str, list[Piece
 # --- one function for each other field ---------------------------------------------------------------
 
 
-def _config_name(host: str, path: str) -> str:
-    return f"{host}-{posixpath.basename(path)}"
+def _config_name(host: str, path: str, container: Container) -> str:
+    """Return the name of a file's config: the name of the file; if other files have this name, its path."""
+    name = posixpath.basename(path)
+    if sum(posixpath.basename(other) == name for other in container.files) > 1:
+        name = path.strip("/").replace("/", "-")
+    return f"{host}-{name}"
 
 
 def _working_folder(spec: ServiceSpec, stack: Stack) -> str | None:

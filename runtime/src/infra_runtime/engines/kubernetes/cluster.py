@@ -114,7 +114,10 @@ class Cluster:
         return self.secrets, secret
 
     def is_scaled(self, spec: ServiceSpec) -> bool:
-        """Return whether a cluster may run several pods of a service."""
+        """Return whether the environment determines the number of a service's pods.
+
+        The result is false if the service has data, is a task, or has the setting `replicas`.
+        """
         container = spec.container
         return container is not None and not (container.data or container.replicas or spec.task)
 

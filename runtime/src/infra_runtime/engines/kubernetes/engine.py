@@ -78,7 +78,8 @@ class Kubernetes:
     namespace: str = _option(
         LABEL, "at most 63 lower-case letters, digits and hyphens, without a hyphen at an end"
     )
-    #: the beginning of the names of built images, such as `registry.example/shop`; by default, `project`
+    #: the beginning of the names of built images, such as `registry.example/shop`; by default, the name of
+    #: the stack
     registry: str = _option(
         rf"{REGISTRY}(/{WORD})*|([A-Za-z0-9.-]+/)?{WORD}(/{WORD})*",
         "the host of the registry, its port, and a path of lower-case letters, digits and . _ - /",

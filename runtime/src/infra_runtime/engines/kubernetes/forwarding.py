@@ -207,8 +207,8 @@ def _probe(spec: ServiceSpec) -> Probe:
     The port-forward starts when the pod is ready, so this probe only checks the connection. The probe in
     `ready` may need a password, a file or a program that only a local server has. Therefore, the result is
     the kind's probe for its protocol (`Entry.protocols`), which also works for a server in a pod. For a kind
-    without such a probe, the result is `ready` if `ready` refers to the host and the ports only; otherwise,
-    it is a probe that opens a TCP connection.
+    without such a probe, the result is `ready` if `ready` refers to the host and the ports only, and the kind
+    has no other health check in its container; otherwise, it is a probe that opens a TCP connection.
     """
     if spec.kind in KINDS and KINDS[spec.kind].protocols:
         from infra_runtime import catalogue  # imported here because the import of pydantic is slow

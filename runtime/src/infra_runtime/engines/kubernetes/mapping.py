@@ -20,23 +20,25 @@ from infra_runtime.engines.mapping import (
 
 _NAME = (
     "The name is also the host name. In the host name, `-` replaces `_`, a name that begins with a digit has "
-    "the prefix `s-`, and a name with more than 52 characters is shortened and ends with a hash."
+    "the prefix `s-`, and a name with more than 52 characters (45 with an `operator`) is shortened and ends "
+    "with a hash."
 )
 _ENV = (
     "A secret is a reference to the Secret `STACK-secrets`. The variables `INFRA_ENV` and `LOG_LEVEL` are "
     "added to your own services; the level is `debug` in development, `info` in staging and `warning` in "
     "production. A name with a character that is not printable ASCII is refused, and so is a value with a "
-    "character that Kustomize cannot read (U+007F to U+009F)."
+    "character that Kustomize cannot read (U+007F to U+009F, U+FFFE, U+FFFF)."
 )
 _NEEDS = (
-    "Network policies allow only connections to the needed services. If the image contains Python, an init "
-    "container waits for the needed services. A program in another image must repeat a failed connection, or "
+    "Network policies allow only connections to the needed services and, for your own services, to addresses "
+    "outside the cluster. If the image contains Python, an init container waits until the first port of each "
+    "needed service accepts connections. A program in another image must repeat a failed connection, or "
     "exit; Kubernetes then starts the program again. A needed service without an image is refused."
 )
 _READY = (
-    "A probe by HTTP or TCP becomes an `httpGet` or a `tcpSocket`. Other probes, probes that check the "
-    "content of an answer, and probes of tasks become a command in the image. If the image contains no "
-    "program for the command, the export is refused."
+    "A probe by HTTP or TCP becomes an `httpGet` or a `tcpSocket`. Other probes, and probes that check the "
+    "content of an answer or accept another `status`, become a command in the image. If the image contains "
+    "no program for the command, the export is refused. A task has no probe."
 )
 
 #: field of `ServiceSpec` → its row
@@ -202,7 +204,13 @@ REFERENCES: Mapping[str, Row] = {
     ),
     "${data}": Row(outcome="changed", attribute="`volumeClaimTemplates`"),
     "${run}": Row(outcome="changed", attribute="`/tmp`", remark="Other containers cannot use this folder."),
-    "${root}": Row(outcome="changed", remark="The value is `container.root`, or `/app`."),
+    "${root}": Row(
+        outcome="changed",
+        remark=(
+            "The value is `container.root`, or `/app` without `image`, `build` and `dockerfile`. Otherwise, "
+            "the reference is refused."
+        ),
+    ),
     "${bin.NAME}": Row(outcome="changed", remark="The value is the name of the executable in the image."),
     "${stack.environment}": Row(outcome="kept"),
     "${stack.service}": Row(outcome="kept"),

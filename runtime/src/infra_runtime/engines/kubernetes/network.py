@@ -85,7 +85,7 @@ def service_policy(spec: ServiceSpec, cluster: Cluster) -> Resource:
 
 
 def ingress_resources(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
-    """Return the Ingress of a public service; empty for other services."""
+    """Return the Ingress of a public service with a port; empty for other services and for tasks."""
     if not container_of(spec).public or not spec.ports or spec.task:
         return []
     port = "http" if "http" in spec.ports else next(iter(spec.ports))

@@ -260,7 +260,8 @@ def _check_of(spec: ServiceSpec, cluster: Cluster) -> tuple[dict[str, Value], fl
 def _wait(spec: ServiceSpec, cluster: Cluster, main: Mapping[str, Value]) -> dict[str, Value] | None:
     """Return the init container that waits for the needed services.
 
-    The result is None if no needed service has a port, or if the image contains no Python.
+    It does not wait for tasks. The result is None if no other needed service has a port, or if the image
+    contains no Python.
     """
     if container_of(spec).health_client != "python":
         return None

@@ -170,7 +170,10 @@ def _disruption_budget(spec: ServiceSpec, cluster: Cluster) -> Resource:
 
 
 def _monitors(spec: ServiceSpec, cluster: Cluster) -> list[Resource]:
-    """Return a ServiceMonitor for each address at which a service offers metrics to other services."""
+    """Return the ServiceMonitor of a service, with an endpoint for each address of its metrics.
+
+    The list is empty in development, and for a service without metrics.
+    """
     if cluster.plan.environment == "development":
         return []
     operator = container_of(spec).operator

@@ -29,7 +29,10 @@ def _twin(
 
 
 class AsyncStack:
-    """A running stack for async code, with the methods of `Stack`; methods that wait are coroutines."""
+    """A running stack for async code, with the methods of `Stack` except `up` and `events`.
+
+    Methods that wait are coroutines.
+    """
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack

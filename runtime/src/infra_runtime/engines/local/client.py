@@ -79,9 +79,9 @@ class Client:
     def connect(cls, paths: Paths, *, lease: bool = False, deadlines: Deadlines | None = None) -> Self:
         """Connect to the supervisor of a data directory.
 
-        Raises `NoStackError` if no supervisor is running, `DataDirectoryError` if the data directory belongs
-        to another user, and `SupervisorError` if the socket belongs to another user, or if the supervisor
-        does not answer.
+        Raises `NoStackError` if no supervisor is running, or, with `lease`, if the stack is stopping;
+        `DataDirectoryError` if the data directory belongs to another user; and `SupervisorError` if the
+        socket belongs to another user, or if the supervisor does not answer or has another protocol version.
         """
         connected, pid = connection.connect(paths, (deadlines or DEADLINES).answer)
         return cls.greet(connected, paths, Hello(lease=lease), pid=pid, deadlines=deadlines)
@@ -132,8 +132,8 @@ class Client:
         """Send a request and return the answer; pass events that arrive before the answer to `on_event`.
 
         Without `on_event`, the events are stored for `events`. Raises the `InfraError` in the supervisor's
-        answer, and `SupervisorError` if the supervisor exits, rejects the request or sends an answer of
-        another type.
+        answer, and `SupervisorError` if the supervisor exits, does not answer in time, rejects the request or
+        sends an answer of another type.
         """
         result = self._exchange(method, params, on_event or self._early.append)
         try:
@@ -150,8 +150,8 @@ class Client:
         # Checked before the lock, which a thread of the parent of a fork may hold.
         if self._connection.closed:
             raise SupervisorError(
-                "the connection to the stack was closed by `close`, `finish` or `down`, or belongs to the"
-                " parent of this forked process"
+                "the connection to the stack was closed by `close`, `finish` or `down` or because the"
+                " supervisor did not read a request, or belongs to the parent of this forked process"
             )
         with self._lock:
             if self._silence and not self._connection.has_data():

@@ -67,8 +67,12 @@ def start(
 
     Raises:
         ConfigurationError: the stack file or a setting contains an invalid value.
+        UnknownServiceError: a name is not the name of a service.
         BinaryMissingError: an executable was not found.
         ImageMissingError: the image of a service is not on this machine.
+        DataDirectoryError: the data directory cannot be used.
+        SupervisorError: the supervisor does not start or does not answer.
+        PlanChangedError: a service is already running with other settings.
         PortTakenError: another process listens on a fixed port.
         StartError: a service did not become ready; the error contains the last lines of its log.
     """
@@ -95,7 +99,8 @@ def attach(
 ) -> Stack:
     """Connect to the stack that is running in a data directory; by default, in the project's data directory.
 
-    Raises `NoStackError` if no stack is running in this directory.
+    If `lease` is false, the stack can stop during the connection. Raises `NoStackError` if no stack is
+    running in this directory.
     """
     if data is None:
         data = data_directory(Path(directory) if directory else None)

@@ -37,7 +37,8 @@ Launch = Callable[[list[str], int], "subprocess.Popen[bytes] | None"]
 def make_home(paths: Paths) -> None:
     """Create the folder for sockets and lock files, or check an existing folder.
 
-    Raises `ConfigurationError` if a path is relative or too long, or if another user can change the folder.
+    Raises `ConfigurationError` if a path is relative or too long, or if the folder cannot be created or
+    another user can change it.
     """
     for name, path in (("INFRA_RUNTIME_DIR", paths.home), ("INFRA_CACHE", paths.cache)):
         if not Path(path).is_absolute():
@@ -90,7 +91,8 @@ def connect_or_launch(
     if possible.
 
     Raises `DataDirectoryError` if the data directory cannot be used, `ConfigurationError` if the folder of
-    the sockets cannot be used, and `SupervisorError` if the supervisor does not start.
+    the sockets cannot be used or a limit of the logs is invalid, and `SupervisorError` if this machine does
+    not meet the requirements or the supervisor does not start.
     """
     client_module.reap()
     with contextlib.suppress(NoStackError):

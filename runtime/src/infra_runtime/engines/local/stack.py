@@ -151,7 +151,10 @@ def up_request(resolved: Resolved, names: Sequence[str] = (), *, wait: bool = Tr
 
 
 class Stack:
-    """A lease on a running stack; `close` ends the lease. The stack stops when its last lease ends."""
+    """A lease on a running stack; `close` ends the lease. The stack stops when its last lease ends.
+
+    The stack of `attach(lease=False)` has no lease.
+    """
 
     def __init__(self, client: Client, paths: Paths) -> None:
         self._client = client
@@ -196,7 +199,10 @@ class Stack:
         }
 
     def env(self) -> dict[str, str]:
-        """Return the variables that `infra runtime exec` sets, such as `POSTGRES_URL` and `DATABASE_URL`."""
+        """Return variables with the exports of the services, such as `POSTGRES_URL` and `DATABASE_URL`.
+
+        `infra config env` prints these variables; `infra runtime exec` sets them and further variables.
+        """
         return program_variables(self._client.call(ENDPOINTS, Nothing()).services)
 
     def status(self) -> Status:
@@ -234,6 +240,7 @@ class Stack:
     def last_change(self) -> tuple[int, int] | None:
         """Return a value that changes with each event of the stack; None if the connection may be closed.
 
+        The connection may be closed if `close` was called, or if data that were not read have arrived.
         The value is the inode and the size of the journal; no request is sent.
         """
         if not self._client.quiet():
@@ -242,7 +249,10 @@ class Stack:
         return journal.st_ino, journal.st_size
 
     def start(self, *services: str) -> None:
-        """Start stopped services, and return when they are ready. Raises `StartError` if a service fails."""
+        """Start stopped services and the services that they need, and return when they are ready.
+
+        Raises `StartError` if a service fails, `PortTakenError` if its port is in use.
+        """
         outcome = self._client.call(START, Names(services=services))
         raise_failures(outcome.failures)
         ports = {name: endpoint.ports for name, endpoint in (self._endpoints or {}).items()}
@@ -254,7 +264,10 @@ class Stack:
         self._client.call(STOP, Names(services=services))
 
     def restart(self, *services: str) -> None:
-        """Stop and start services, and return when they are ready again; their ports do not change."""
+        """Stop and start services, and return when they are ready again.
+
+        A port changes only if another process uses it in the meantime. Raises the same errors as `start`.
+        """
         raise_failures(self._client.call(RESTART, Names(services=services)).failures)
         self._endpoints = None
 
@@ -265,14 +278,18 @@ class Stack:
     def crash(self, *services: str, signal: int = 9, wait: bool = False) -> None:
         """Send a signal to all processes of services to simulate a crash; their restart policies then apply.
 
-        With `wait`, return when the services are ready again. Raises `StartError` if a service does not
-        become ready.
+        With `wait`, return when the services are ready again. Raises `StartError` if a service has failed
+        when the method returns.
         """
         request = Crash(services=services, signal=signal, wait=wait)
         raise_failures(self._client.call(CRASH, request).failures)
 
     def pause(self, *services: str) -> None:
-        """Pause the processes of services: until `resume`, connections stay open without answers."""
+        """Pause the processes of services: until `resume`, connections stay open without answers.
+
+        When this stack is closed, the services continue. Raises `ConfigurationError` for a service that runs
+        in a container.
+        """
         self._client.call(PAUSE, Names(services=services))
 
     def resume(self, *services: str) -> None:
@@ -280,22 +297,27 @@ class Stack:
         self._client.call(RESUME, Names(services=services))
 
     def snapshot(self, name: str = "default") -> Snapshot:
-        """Save the state of all services under a name, and return the description of the snapshot.
+        """Save the state of all running services under a name, and return the description of the snapshot.
 
+        Services that are not part of snapshots, such as the dashboard, are omitted.
         Raises `SnapshotError` if the snapshot cannot be saved.
         """
         return self._client.call(SNAPSHOT_SAVE, SnapshotName(name=name))
 
     def restore(self, name: str = "default") -> None:
-        """Restore the state of all services from a snapshot; the endpoints do not change.
+        """Restore the state of all services in a snapshot; the endpoints do not change.
 
         The services restart, so connections to the services are closed. Raises `SnapshotError` if the
-        settings or the executables of the services have changed since the snapshot.
+        snapshot is missing or damaged, or if the settings or the executables of the services have changed
+        since the snapshot.
         """
         raise_failures(self._client.call(SNAPSHOT_RESTORE, SnapshotName(name=name)).failures)
 
     def wait(self, *services: str, timeout: float = 60.0) -> None:
-        """Return when the services are ready. Raises `WaitTimeoutError` after `timeout` seconds."""
+        """Return when the services (by default, all services) are ready.
+
+        Raises `StartError` if a service fails or is stopped, `WaitTimeoutError` after `timeout` seconds.
+        """
         raise_failures(self._client.call(WAIT, Wait(services=services, timeout=timeout)).failures)
 
     def stay(self, *, on: bool = True, seconds: float | None = None) -> None:
@@ -308,7 +330,7 @@ class Stack:
     def down(self) -> None:
         """Stop the stack for all clients; return when its supervisor has exited.
 
-        Raises `LeftoverError` if a process, port or socket of the stack remains.
+        Raises `LeftoverError` if a process, container or port of the stack remains.
         """
         self._client.call(DOWN, Nothing())
         self._client.await_end(0.0)  # the services have already stopped

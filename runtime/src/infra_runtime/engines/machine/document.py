@@ -46,7 +46,10 @@ class Document:
 
 
 def read(text: str) -> Document:
-    """Return the document in a JSON text. Raises `ValueError` or `KeyError` if the text is not a document."""
+    """Return the document in a JSON text.
+
+    Raises `ValueError`, `KeyError` or `TypeError` if the text is not a document.
+    """
     data: Mapping[str, Any] = json.loads(text)
     specs = [decode_service(spec) for spec in data["services"]]
     return Document(
@@ -61,7 +64,8 @@ def document(plan: Plan, binaries: Mapping[str, str]) -> Document:
     """Return the document of a plan; `binaries` is a mapping from the name of an executable to its path.
 
     Raises:
-        ConfigurationError: a service needs the supervisor; the location is the dotted key of the setting.
+        ConfigurationError: the environment has no fixed ports, or a service needs the supervisor; the
+            location is then the dotted key of the setting.
     """
     if plan.ports == "leased":
         raise ConfigurationError(

@@ -25,7 +25,10 @@ SPEC: Mapping[str, Row] = {
     "env": Row(
         outcome="kept",
         attribute="`ExecStart`",
-        remark=f"{_LAUNCHER} You write the values of `${{env.NAME}}` to the file `/etc/STACK.env`.",
+        remark=(
+            f"{_LAUNCHER} You write the values of `${{env.NAME}}` to the file `/etc/STACK.env` (for units of "
+            "a user, `~/.config/STACK.env`)."
+        ),
     ),
     "env_defaults": Row(outcome="kept", attribute="`ExecStart`", remark=_LAUNCHER),
     "cwd": Row(outcome="kept", attribute="`ExecStart`", remark=_LAUNCHER),
@@ -36,7 +39,7 @@ SPEC: Mapping[str, Row] = {
         outcome="kept",
         remark=(
             "The ports have the numbers of the environment. In staging and production, a public service "
-            "listens on all addresses. For a number below 1024, the unit has the capability "
+            "listens on all addresses. For a number below 1024, a system unit has the capability "
             "`CAP_NET_BIND_SERVICE`."
         ),
     ),
@@ -106,7 +109,9 @@ REFERENCES: Mapping[str, Row] = {
     "${run}": Row(
         outcome="changed", attribute="`RuntimeDirectory`", remark="The value is a folder in `/run/STACK`."
     ),
-    "${root}": Row(outcome="kept", remark="The services can read the folder, but not write to it."),
+    "${root}": Row(
+        outcome="kept", remark="The services of system units can read the folder, but not write to it."
+    ),
     "${bin.NAME}": Row(outcome="kept", remark="The value is the path of the executable on this machine."),
     "${stack.environment}": Row(outcome="kept"),
     "${stack.project}": Row(outcome="kept"),

@@ -70,7 +70,7 @@ class _Plan:
 
     resources: Sequence[Object]
     changes: Sequence[Change]
-    #: the present workloads, which can return to their revision
+    #: the present resources, to which an undo returns
     live: Mapping[Key, Object]
     force: bool
 
@@ -79,8 +79,8 @@ def deploy(kubectl: Kubectl, request: Request) -> Iterator[Step]:
     """Deploy a stack, and yield the steps. A step with neither a change nor a state only reports progress.
 
     Raises:
-        ClusterError: the cluster cannot be reached or refuses the resources; unless the message says
-            otherwise, nothing was written.
+        ClusterError: the cluster cannot be reached or refuses the resources. If a check fails, only a new
+            namespace and the Lease of the lock can have been written.
         DeployLockedError: another deploy has the lock.
         RolloutError: a workload does not become ready.
     """

@@ -64,7 +64,8 @@ class Kubectl:
     ) -> Answer:
         """Run kubectl; `documents` are written as JSON to its standard input.
 
-        Raises `ClusterError` if kubectl does not exit in time, or the API server cannot be reached.
+        Raises `ClusterError` if kubectl cannot be started or does not exit in time, or if the API server
+        cannot be reached.
         """
         try:
             done = subprocess.run(

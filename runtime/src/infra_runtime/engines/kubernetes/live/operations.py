@@ -101,9 +101,10 @@ def delete(
 def delete_stack(
     kubectl: Kubectl, stack: str, *, data: bool, between: Callable[[], None] = lambda: None
 ) -> list[Key]:
-    """Delete the resources of a stack; return their names.
+    """Delete the resources of a stack; return their kinds and names. The namespace is not deleted.
 
-    With `data`, the stack's volume claims, Secrets and resources of operators are deleted, too.
+    With `data`, the stack's volume claims, Secrets, SealedSecrets and resources of operators are deleted,
+    too.
     """
     keys = [(resource["kind"], resource["metadata"]["name"]) for resource in owned(kubectl, stack)]
     if data:

@@ -38,7 +38,7 @@ class Failure:
     """The reason why a workload does not become ready without a change."""
 
     reason: str
-    #: the pod and the container whose log explains the failure; empty if no container has started
+    #: the pod and the container with the failure; empty if the failure concerns no pod
     pod: str = ""
     container: str = ""
 
@@ -51,7 +51,8 @@ class State:
     name: str
     ready: int
     wanted: int
-    #: whether all pods have the newest template and are ready, or the Job is complete
+    #: whether all pods have the newest template and are ready, the Job is complete, or the operator reports
+    #: that all members are ready
     done: bool
     images: tuple[str, ...] = ()
     revision: str = ""
@@ -289,7 +290,10 @@ def _reasons(pods: Sequence[Object]) -> tuple[str, Failure | None]:
 
 
 def _waiting(pod: Object) -> Iterator[tuple[str, str, bool]]:
-    """Yield for each waiting container: name, reason, and whether only a change can end the wait."""
+    """Yield the reasons why a pod is not ready, each with a container and whether only a change can help.
+
+    The name of the container is empty if no node is suitable for the pod.
+    """
     status: Mapping[str, Any] = pod.get("status", {})
     for condition in status.get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
