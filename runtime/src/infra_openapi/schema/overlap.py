@@ -246,10 +246,10 @@ class _Search:
         return all(covers(pair, self._context) is True for pair in pairs)
 
     def _common(self, exclusive: _Exclusive, first: Branch, second: Branch) -> Any:
-        """Return a value that both alternatives allow, and that proves a change.
+        """Return a value that both alternatives allow, and for which `_proves` is true.
 
-        If the search returns no such value, the result is `UNDECIDED` if the alternatives can have common
-        values, and `NOTHING` if they have none.
+        Without such a value, the result is `UNDECIDED` if the alternatives have a common value, and `NOTHING`
+        if the search finds none.
         """
         answer: Any = NOTHING
         questions = self._schemas.questions[Direction.NONE]

@@ -13,7 +13,11 @@ from infra_cli.commands.cache.list import size
 @click.command(short_help="Remove installed executables.")
 @click.argument("names", nargs=-1, metavar="[NAME…]")
 @click.option("--old", is_flag=True, help="Remove only other versions than those in the lock.")
-@click.option("--downloads", is_flag=True, help="Remove the remains of interrupted downloads.")
+@click.option(
+    "--downloads",
+    is_flag=True,
+    help="Also remove the remains of interrupted downloads; without NAME and --old, only these.",
+)
 @click.option(
     "--json", "as_json", is_flag=True, help="Print a JSON document that lists the removed executables."
 )

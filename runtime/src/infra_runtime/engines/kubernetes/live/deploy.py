@@ -153,7 +153,10 @@ def _new_namespace(kubectl: Kubectl, request: Request) -> Iterator[Step]:
 def _checked(
     kubectl: Kubectl, request: Request, resources: Sequence[Object], kinds: Collection[str]
 ) -> _Plan:
-    """Check all resources on the server, whose kinds are `kinds`; return the changes, and write nothing."""
+    """Return the changes of a deploy, after the API server has checked all resources in a dry run.
+
+    Nothing is written. `kinds` are the kinds of resources that the API server has.
+    """
     ours = keyed(owned(kubectl, request.stack, has_monitors="ServiceMonitor" in kinds))
     live = {**ours, **live_resources(kubectl, resources)}
     _check_recreated(
