@@ -65,7 +65,7 @@ def test_podman_has_no_secret_in_its_command_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("render", [sandbox_options, lambda made: runtime_config(made, ["true"])])
 def test_a_user_with_a_name_is_an_error(render: Any, tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="the user 'app' of the image must be a number"):
+    with pytest.raises(ImageError, match="the user 'app' of the image should be UID or UID:GID"):
         render(container(tmp_path, User="app"))
 
 

@@ -1,6 +1,8 @@
 """The trace of a test: the test is the root span, and its phases, fixtures and waits are spans below it.
 
-Requests of a test contain the id of the root span (`traceparent`), so the spans of services are below it.
+The clients of the fixtures `http_client` and `http_async_client` send the id of the root span
+(`traceparent`), so the spans of services are below it. Other clients must send the headers
+`infra_label.headers`.
 
 Source: OpenTelemetry semantic conventions, "Test"; W3C Recommendation "Trace Context".
 """

@@ -63,9 +63,9 @@ def data(text: str, file: str) -> Any:
 
 
 def _max_number_of_values(text: str) -> int:
-    """Return an upper bound of the number of values in a JSON text.
+    """Return the maximum number of values in a JSON text, without the outermost value.
 
-    The bound is computed from the numbers of brackets and commas.
+    It is the number of commas and opening brackets, which can also be in strings.
     """
     return text.count(",") + text.count("[") + text.count("{")
 

@@ -46,10 +46,13 @@ class Container:
         return folders
 
     def user(self) -> tuple[int, int]:
-        """Return user id and group id. Raises `ImageError` if the image contains a user name instead."""
+        """Return user id and group id. Raises `ImageError` if the image has a name instead."""
         user, _, group = str(self.settings.get("User") or "0").partition(":")
         if not user.isdigit() or not (group or user).isdigit():
-            raise ImageError(self.name, f"the user {user!r} of the image must be a number")
+            problem = (
+                f"the user {self.settings.get('User')!r} of the image should be UID or UID:GID, in numbers"
+            )
+            raise ImageError(self.name, problem)
         return int(user), int(group or user)
 
     def working_folder(self) -> str:

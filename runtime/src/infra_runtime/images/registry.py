@@ -73,7 +73,10 @@ class Registry:
         credentials: Callable[[str], Credentials | None] = find_credentials,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """Open a connection. TLS is not used for a registry on this machine, or if `insecure` is true.
+        """Create a client, which connects at the first request.
+
+        TLS is not used for a registry on this machine, or if `insecure` is true.
+
 
         `transport` replaces the network connection in tests.
         """

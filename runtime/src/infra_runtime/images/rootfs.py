@@ -80,7 +80,7 @@ def _remove(folder: Path, parent: str, entry: str, name: str) -> None:
     path = _inside(folder, parent, name) / entry
     if entry in {"", ".", ".."}:
         raise IntegrityError(
-            name, f"a layer would remove files outside of the image: {parent}/{entry}", _HINT
+            name, f"a layer contains a whiteout that does not name a file: {parent}/.wh.{entry}", _HINT
         )
     _delete(path)
 

@@ -19,10 +19,10 @@ FOLDER = "env"
 def command(target: Target, export: Export) -> None:
     """Write the addresses of the stack's services as a file of environment variables.
 
-    The variables have the names that `infra runtime exec` sets, such as DATABASE_URL. Exports that are paths
-    on the machine of the stack are written as comments. The file contains no secret: a value with a secret
-    refers to a variable such as POSTGRES_PASSWORD, which you set before you use the file. A shell can read
-    the file. The environment `test` has no fixed ports, so it cannot be exported.
+    The variables have the names that `infra runtime exec` sets, such as DATABASE_URL. An export that is a
+    path on the machine of the stack is left out; a comment contains its name. The file contains no secret: a
+    value with a secret refers to a variable such as POSTGRES_PASSWORD, which you set before you use the file.
+    A shell can read the file. The environment `test` has no fixed ports, so it cannot be exported.
 
     \b
     Example:

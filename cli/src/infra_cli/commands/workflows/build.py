@@ -94,8 +94,9 @@ def command(
     provenance (SLSA); --push also pushes these two as referrers. For a registry, the command uses the
     credentials of `docker login` or `podman login`.
 
-    A missing option has the value of the table `image` in the stack file. The digest of a base image in a
-    registry is written to infra.lock, and the next build uses the same image.
+    Without --base, --platform, --python, --combined or --lock, the command uses the value in the table
+    `image` of the stack file. The digest of a base image in a registry is written to infra.lock, and the next
+    build uses the same image.
 
     The command uses the settings of the environment production, unless --env selects another environment.
 

@@ -126,7 +126,10 @@ def parsed(text: str) -> datetime:
 
 
 class Lock:
-    """The lock of a deploy, for a `with` statement. `renew` has to be called between all steps."""
+    """The lock for deploys to one namespace, for a `with` statement.
+
+    `renew` has to be called between all steps, because the lock expires `VALID` seconds after its renewal.
+    """
 
     def __init__(
         self,
