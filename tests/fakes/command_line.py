@@ -53,9 +53,12 @@ def stack_file(services: str, use: Sequence[str]) -> str:
 
 
 def service(name: str, *options: str, **fields: str) -> str:
-    """Return the table of a service that runs `server.py`; the fields are TOML."""
+    """Return the table of a service that runs `server.py`; the fields are TOML.
+
+    On a busy machine, the restarts of a service that exits need more than the default time limit.
+    """
     words = json.dumps(["${bin.python}", "-I", "-S", SERVER, "${port.main}", *options])
-    table = {"command": words, "ports": "{ main = 18440 }", **fields}
+    table = {"command": words, "ports": "{ main = 18440 }", "start_timeout": "300", **fields}
     lines = "\n".join(f"{key} = {value}" for key, value in table.items())
     return f"[services.{name}]\n{lines}\n"
 

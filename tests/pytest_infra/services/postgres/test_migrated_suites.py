@@ -93,7 +93,7 @@ def test_a_missing_source_is_reported_once_with_its_index(suite: Suite) -> None:
 
     result.assert_outcomes(errors=3)
     result.stdout.fnmatch_lines(
-        ["infra: infra_postgres_migrations?1?: 'c.sql' is neither *c.sql does not exist"]
+        ["infra: infra_postgres_migrations?1?: 'c.sql' is not a source of migrations: *c.sql does not exist"]
     )
     assert result.stdout.str().count("(see the error of test_it.py::test_it?0?)".replace("?0?", "[0]")) == 2
 
