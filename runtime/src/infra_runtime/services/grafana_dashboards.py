@@ -282,8 +282,9 @@ DASHBOARDS = (
 
 
 def rendered(jobs: Mapping[str, Contribution]) -> dict[str, dict[str, Any]]:
-    """Return a mapping from uid to dashboard (Grafana's JSON model) for the subjects of the scrape jobs.
+    """Return a mapping from uid to dashboard (Grafana's JSON model).
 
+    The mapping has a dashboard for each subject (such as `database`) that a scrape job has metrics about.
     `jobs` maps the name of each job to the contribution with the address of its metrics.
     """
     names: dict[str, list[str]] = {}

@@ -181,7 +181,7 @@ def _variables() -> dict[str, str]:
 
 
 def _files(spec: ServiceSpec) -> tuple[Step, ...]:
-    """Return the steps that write files whose only reference is `${data}`; the plugin reads these files."""
+    """Return the steps that write files for the plugin: `${data}` is the only reference in these files."""
     return tuple(
         step for step in spec.prepare if isinstance(step, WriteFile) and {*references_in(step)} == {"data"}
     )
