@@ -556,7 +556,11 @@ def test_a_service_without_an_image_and_without_requirements_is_an_error(project
         ("{ tcp = true }", "", "the image contains no known program for TCP connections"),
         ("{ tcp = true }", "health_client = 'curl'\n", "for TCP connections (curl cannot be used)"),
         ("{ http = '/', contains = 'x' }", "health_client = 'wget'\n", "wget supports neither"),
-        ("{ postgres = true }", "health_client = 'python'\n", "no known program for the probe PostgresProbe"),
+        (
+            "{ postgres = true }",
+            "health_client = 'python'\n",
+            "no program for the probe PostgresProbe is known",
+        ),
     ],
 )
 def test_a_probe_without_a_command_in_the_image_is_an_error(

@@ -22,7 +22,8 @@ class Endpoint:
     """One operation of a document, with the path items that contain the operation.
 
     `items` contains the path item. If the path item is a `$ref`, `items` contains the target and then the
-    path item itself: later items have priority, so the keys next to the `$ref` replace keys of the target.
+    path item itself. Later items have priority: their `servers` replace those of the target, and their
+    parameters replace the target's parameters with the same name and `in`.
     """
 
     name: Operation

@@ -283,8 +283,8 @@ class Questions:
     def _overlaps(self, branches: list[Node]) -> Iterator[tuple[Node, Node]]:
         """Yield the pairs of alternatives for which one value can be valid in both alternatives.
 
-        Objects do not count if both alternatives allow undeclared properties: nearly all such alternatives
-        have objects in common, but clients do not send these objects.
+        In requests and responses, objects do not count if both alternatives allow undeclared properties:
+        nearly all such alternatives have objects in common, but clients do not send these objects.
         """
         for index, first in enumerate(branches):
             self.step(1 + (len(branches) - index) // _PAIRS_IN_STEP)

@@ -226,7 +226,10 @@ def _matching(node: Node, avoided: tuple[str, ...]) -> str | Limit | None:
 
 
 def _other_formats(node: Node, rejecting: Node) -> bool:
-    """Return whether `rejecting` has a format that the formats of `node` do not imply."""
+    """Return whether `rejecting` has a format that the formats of `node` do not imply.
+
+    Formats that do not restrict values, such as `password`, do not count.
+    """
     implied = set(node.formats)
     for name in node.formats:
         implied |= WIDER.get(name, frozenset())

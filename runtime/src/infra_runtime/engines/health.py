@@ -52,10 +52,9 @@ def _command(spec: ServiceSpec, probe: Probe) -> tuple[str, ...]:
         case TcpProbe() if client == "python":
             return "python", "-c", _TCP_SCRIPT.format(port=inner_port(spec, probe.port))
         case TcpProbe():
-            raise _impossible(
-                spec, f"the image contains no known program for TCP connections{_named(client)}"
-            )
-    raise _impossible(spec, f"the image contains no known program for the probe {type(probe).__name__}")
+            problem = f"the image contains no known program for TCP connections{_named(client)}"
+            raise _impossible(spec, problem, "python")
+    raise _impossible(spec, f"no program for the probe {type(probe).__name__} is known")
 
 
 def _http(spec: ServiceSpec, probe: HttpProbe, client: str) -> tuple[str, ...]:
@@ -72,7 +71,8 @@ def _http(spec: ServiceSpec, probe: HttpProbe, client: str) -> tuple[str, ...]:
         )
         return "python", "-c", script
     if client and (probe.contains or probe.status != SUCCESS):
-        raise _impossible(spec, f"{client} supports neither `contains` nor a `status` other than 200 to 399")
+        problem = f"{client} supports neither `contains` nor a `status` other than 200 to 399"
+        raise _impossible(spec, problem, "python")
     headers = [f"{name}: {value}" for name, value in sorted(probe.headers.items())]
     if client == "curl":
         return (
@@ -86,7 +86,8 @@ def _http(spec: ServiceSpec, probe: HttpProbe, client: str) -> tuple[str, ...]:
     if client == "wget":
         insecure = ("--no-check-certificate",) if probe.tls else ()
         return "wget", "-q", *insecure, "-O", "/dev/null", *(f"--header={line}" for line in headers), url
-    raise _impossible(spec, f"the image contains no known program for HTTP requests{_named(client)}")
+    problem = f"the image contains no known program for HTTP requests{_named(client)}"
+    raise _impossible(spec, problem, "python", "curl", "wget")
 
 
 #: a script that does not follow redirects, like the probe of the local engine
@@ -110,10 +111,12 @@ def _named(client: str) -> str:
     return f" ({client} cannot be used)" if client else ""
 
 
-def _impossible(spec: ServiceSpec, problem: str) -> ConfigurationError:
+def _impossible(spec: ServiceSpec, problem: str, *clients: str) -> ConfigurationError:
+    """Return an error; its hint names the programs with which a health check is possible."""
+    names = " or ".join(f'"{client}"' for client in clients)
+    choice = f"`health_client` to {names}, if the image contains this program, or " if clients else ""
     return ConfigurationError(
         f"the probe of {spec.name} cannot be converted to a health check: {problem}",
         where=setting_key(spec.name, "ready"),
-        hint=f"In [services.{spec.name}.container], set `health_client` to a program of the image"
-        ' ("python", "curl" or "wget"), or `health` to the whole command.',
+        hint=f"In [services.{spec.name}.container], set {choice}`health` to a command of the image.",
     )

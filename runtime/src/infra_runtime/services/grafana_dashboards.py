@@ -284,7 +284,8 @@ DASHBOARDS = (
 def rendered(jobs: Mapping[str, Contribution]) -> dict[str, dict[str, Any]]:
     """Return a mapping from uid to dashboard (Grafana's JSON model).
 
-    The mapping has a dashboard for each subject (such as `database`) that a scrape job has metrics about.
+    A subject is a group of metrics, such as `database`. The mapping has the dashboards of each subject about
+    which at least one job has metrics; a dashboard shows all these jobs.
     `jobs` maps the name of each job to the contribution with the address of its metrics.
     """
     names: dict[str, list[str]] = {}

@@ -226,7 +226,11 @@ def _secrets(spec: ServiceSpec, stack: Stack, variables: Mapping[str, list[Piece
 
 
 def _config_name(host: str, path: str, container: Container) -> str:
-    """Return the name of a file's config: the name of the file; if other files have this name, its path."""
+    """Return the name of a file's config: `HOST-FILE`.
+
+    `FILE` is the name of the file. If the container has several files with this name, `FILE` is the path,
+    with hyphens instead of slashes.
+    """
     name = posixpath.basename(path)
     if sum(posixpath.basename(other) == name for other in container.files) > 1:
         name = path.strip("/").replace("/", "-")

@@ -181,7 +181,10 @@ def _variables() -> dict[str, str]:
 
 
 def _files(spec: ServiceSpec) -> tuple[Step, ...]:
-    """Return the steps that write files for the plugin: `${data}` is the only reference in these files."""
+    """Return the steps that write files whose path and text contain no reference except `${data}`.
+
+    The plugin reads some of these files.
+    """
     return tuple(
         step for step in spec.prepare if isinstance(step, WriteFile) and {*references_in(step)} == {"data"}
     )
