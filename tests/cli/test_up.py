@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakes.command_line import INFRA, PATIENCE, SHOP, CommandLine, service, stack_file
-from fakes.stacks import alive, journal_events, kill, until
+from fakes.stacks import alive, journal_events, kill, spawned, until
 from fakes.suite import free_port
 from infra_cli.foreground import ReportedStack
 from infra_cli.up_report import Lines
@@ -369,12 +369,12 @@ def test_a_closed_output_pipe_stops_the_stack_without_a_message(shop: CommandLin
     ) as up:
         assert up.stdout is not None
         assert up.stderr is not None
-        up.stdout.readline()
         up.stdout.close()
         errors = up.stderr.read()
 
     assert up.returncode == 141
     assert errors == ""
+    assert spawned(shop.data)
     until(lambda: not alive(shop.data))
 
 
