@@ -1,8 +1,8 @@
 """Read the file of accepted findings, add entries, and apply the file to a report.
 
 The file is a YAML list. A new entry is appended as text: comments in the file do not change, and a diff shows
-only the new entry. If the new entry replaces an expired entry, the comments between the expired entry and the
-next entry are removed with it.
+only the new entry. If the new entry replaces an expired entry, the lines from the expired entry to the next
+entry, or to the end of the file, are removed with their comments.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ def read(path: Path) -> tuple[Acceptance, ...]:
     """Return the entries in the file of accepted findings; an empty tuple if the file does not exist.
 
     Raises:
-        CompareError: an entry is invalid. Invalid entries are not ignored: an entry with a misspelt `until`,
-            for example, would never expire.
+        CompareError: the file cannot be read or is not a list, or an entry is invalid or occurs twice.
+            Invalid entries are not ignored: an entry with a misspelt `until`, for example, would never
+            expire.
     """
     if not path.exists():
         return ()
@@ -88,7 +89,7 @@ def _entry(entry: Any, file: str, line: int) -> Acceptance:
         if isinstance(entry[key], bool) or not isinstance(entry[key], str | int | None):
             # Without quotes, YAML reads a fingerprint such as `12e4567890123456` as a number.
             raise CompareError(file, f"the value of `{key}` is not a string: put the value in quotes", line)
-    # A fingerprint that consists only of digits needs no quotes: YAML returns it as an integer.
+    # A fingerprint of digits without a leading zero needs no quotes: YAML returns it as an integer.
     texts = {key: str(entry[key]) for key in (*_REQUIRED_KEYS, "rule", "change") if key in entry}
     return Acceptance(
         **texts,
@@ -167,6 +168,8 @@ def _matching(
 def finding_with_fingerprint(reports: Mapping[str, Report], prefix: str) -> tuple[str, Finding]:
     """Return the name of a report, and its finding whose fingerprint begins with `prefix`.
 
+    If several reports contain the finding, the last of these reports is used.
+
     Raises:
         CompareError: no finding or more than one finding matches, or the finding is already accepted.
     """
@@ -203,7 +206,7 @@ def accept(
 ) -> Acceptance:
     """Append an entry for a finding to the file of accepted findings, and return the entry.
 
-    An expired entry for the same finding is replaced.
+    An existing entry with the fingerprint of the finding is replaced.
 
     Raises:
         CompareError: the file is invalid or cannot be written, or the entry is invalid.

@@ -1,9 +1,10 @@
 """The change graph of one comparison: it contains each change once, with the operations that are affected.
 
 The nodes of the graph are scopes. A scope is a pair of elements, one from each document, with the facts about
-this pair and links to the scopes of inner elements. A pair of elements with equal content has no scope. If a
-pair occurs again, the graph gets only a new link, so the cost depends on the number of distinct pairs and not
-on the number of operations. Copies of a schema in several operations are one pair.
+this pair and links to the scopes of inner elements. Apart from pairs of operations, a pair of elements with
+equal content has no scope. If a pair occurs again, the graph gets only a new link, so the cost depends on the
+number of distinct pairs and not on the number of operations. Copies of a schema that contains other schemas
+are one pair.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from infra_openapi.schema.node import Node, Term
 from infra_openapi.schema.schemas import Schemas
 
 _NAMED = re.compile(r"/(?:components/[^/]+|\$defs|definitions)/[^/]+\Z")
-#: The keywords that contain other schemas. A schema without these keywords is identified by its content and
-#: its parent.
+#: Keywords that contain or refer to other schemas. A schema that has no name in the document and none of
+#: these keywords is identified by its content and its parent.
 _PARTS = frozenset(
     {
         "properties",
@@ -64,7 +65,8 @@ class Scope:
         self.base, self.revision = base, revision
         #: The first scope that has a link to this scope.
         self.parent = parent
-        #: The schemas of this scope; None if the elements are not schemas.
+        #: The compared schemas; None if the scope was not created for a pair of schemas, or before the
+        #: comparison.
         self.pair: Pair | None = None
         self.facts: list[Fact] = []
         self.leads_to: dict[int, None] = {}
@@ -104,7 +106,7 @@ class Scope:
         return scope if is_new else None
 
     def schema(self, old: Term, new: Term, mode: Mode, name: str = "") -> None:
-        """Add an old and a new schema to the queue of schema pairs that are compared later."""
+        """Add two schemas to the queue of pairs to compare later, unless they are equal or have a scope."""
         self.graph.pair(self, Pair(old, new, mode, name), 0)
 
 
@@ -144,10 +146,10 @@ class ChangeGraph:
         return None if element is None else (element.file, self.schemas.equality.digest(element.raw))
 
     def pair(self, parent: Scope, pair: Pair, index: int) -> None:
-        """Add a link from the scope `parent`, whose part contains two schemas, to the scope of these schemas.
+        """Add a link from the scope `parent` to the scope of two schemas that its elements contain.
 
         If the schemas have the same content, no link is added. If the scope is new, the pair is added to the
-        queue.
+        queue. `index` is the position of the pair among the pairs of `parent`.
         """
         if self.schemas.same(pair):
             return

@@ -18,7 +18,7 @@ from infra_openapi.finding import Finding, Level, Location
 from infra_openapi.report import Report
 from infra_openapi.sources import Opened
 
-#: The endings of the rule ids that are about the list `required` of a schema.
+#: The endings of rule ids; for a property, a rule with this ending is about the list `required`.
 _REQUIRED = ("-became-required", "-became-optional")
 
 
@@ -78,8 +78,9 @@ def _shown_at(finding: Finding, base: Opened, revision: Opened) -> Location | No
 def _keyword_location(finding: Finding, document: Document, location: Location, other_value: Any) -> Location:
     """Return the location of the changed keyword inside the schema at `location`.
 
-    The id of the finding's rule contains the name of the keyword. If the id contains the name of no changed
-    keyword, the result is `location`.
+    If a property became required or optional, the keyword is `required` of its object. Otherwise the id of
+    the finding's rule contains the name of the keyword. If no such keyword is found, the result is
+    `location`.
     """
     value = document.written_at(location)
     schema_pointer, _, name = location.pointer.rpartition("/properties/")
@@ -131,7 +132,7 @@ def _names(rule: str, keyword: str) -> bool:
 
 
 def _nearest_parent(document: Document, removed: Location | None) -> Location:
-    """Return the location of the nearest parent of a removed part that `document` still contains.
+    """Return the location of the nearest parent, in `document`, of a part that only the other document has.
 
     `removed` is the location of the part in the other document.
     """

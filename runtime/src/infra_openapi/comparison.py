@@ -81,8 +81,8 @@ class Walker:
     ) -> Iterator[tuple[Endpoint | None, Endpoint | None]]:
         """Yield pairs of an old and a new operation with the same method.
 
-        The two operations also have the same path, path template or full address. An operation without a
-        counterpart is paired with None.
+        The two operations also have the same path, the same path template, or the same path template after
+        the path of the first server. An operation without a counterpart is paired with None.
         """
         for key in (_path_key, _template_key, _address_key):
             new_by_key = {key(new): new for new in reversed(new_endpoints)}
@@ -132,7 +132,8 @@ class Walker:
     def _container(self, endpoint: Endpoint, document: Document) -> Element:
         """Return the element of `document` that would contain an operation which the document does not have.
 
-        The element is the path of the operation, or `paths` if the document does not have the path.
+        The element is the path of the operation, `paths` if the document does not have the path, or the root
+        if the document does not have `paths`.
         """
         paths = document.root.child("paths")
         return (paths and paths.child(endpoint.name.path)) or paths or document.root

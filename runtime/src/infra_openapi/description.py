@@ -53,7 +53,7 @@ _SUBSCHEMAS = {
     "then": "the schema in `then`",
     "else": "the schema in `else`",
 }
-#: keyword with several named or numbered schemas → the phrase for one of these schemas
+#: keyword with several named or numbered members → the phrase for one of these members
 _MEMBERS = {
     "patternProperties": "the properties that match '{}'",
     "dependentSchemas": "the schema in `dependentSchemas` for '{}'",
@@ -77,7 +77,8 @@ _PART = re.compile(r"/(?:properties|patternProperties|headers|links|responses|en
 def describe(element: Element) -> str:
     """Return a short text that locates an element in its document, such as `Pet.owner.name`.
 
-    The text for a part of `components` starts with the name of the part.
+    The text for a part of `components` starts with the name of the component. If the component is not a
+    schema, the section is before the name: `responses NotFound`.
     """
     parts = tokens(element.pointer)
     if len(parts) >= 3 and parts[0] == "components":
@@ -150,9 +151,9 @@ def _inside(parts: list[str]) -> str:
 def element_phrase(element: Element, direction: Direction, *, called_by_api: bool = False) -> str:
     """Return a noun phrase for the part of a request or response that an element describes.
 
-    The phrase does not contain the operation, because the finding lists its operations. A schema that several
-    messages can share is followed by `in requests` or `in responses`; `called_by_api` is true inside
-    callbacks and webhooks.
+    For a part of a parameter, body or response, the phrase does not contain the operation, because the
+    finding lists its operations. A schema that several messages can share is followed by `in requests` or `in
+    responses`; `called_by_api` is true inside callbacks and webhooks.
     """
     return " of ".join(reversed(list(_phrases(element, _messages(direction, called_by_api=called_by_api)))))
 
@@ -173,8 +174,8 @@ def object_phrase(element: Element, direction: Direction, *, called_by_api: bool
 def container(element: Element, subject: str, direction: Direction, *, called_by_api: bool = False) -> str:
     """Return a noun phrase for the container of an element; the container of a property is its object.
 
-    For an element without a name (a property or a header has a name), the phrase describes the element
-    itself.
+    The container of a media type is its message. If the name of another element is not `subject`, or the
+    element has no name (a property or a header has a name), the phrase describes the element itself.
     """
     matched = _PART.search(element.pointer)
     name = matched[0].rpartition("/")[2].lower() if matched else ""
@@ -197,7 +198,7 @@ def _messages(direction: Direction, *, called_by_api: bool) -> str:
 
 
 def _phrases(element: Element, messages: str) -> Iterator[str]:
-    """Yield a phrase for each part of an element's JSON pointer, the outermost part first."""
+    """Yield the phrases for the parts of an element's JSON pointer, the outermost part first."""
     parts = tokens(element.pointer)
     if not parts:
         yield f"the document '{element.file}'" if element.raw is None else f"the schema in '{element.file}'"

@@ -16,7 +16,10 @@ _SETS = frozenset({"allOf", "anyOf", "oneOf", "enum", "required", "type"})
 
 
 class Equality:
-    """Compares elements (parts) of two documents by content; the result for each pair is stored."""
+    """Compares elements (parts) of two documents by content.
+
+    The hashes of values, and the results for the targets of references, are stored.
+    """
 
     def __init__(self) -> None:
         self._digests: dict[int, tuple[bytes, list[str], int]] = {}

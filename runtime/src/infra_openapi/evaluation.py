@@ -39,10 +39,11 @@ _SHARED_PARTS = ("the header ", "the link ")
 def findings(
     graph: ChangeGraph, starts: list[tuple[Scope, Operation | None, bool]], rule_levels: RuleLevels
 ) -> tuple[Finding, ...]:
-    """Return a finding for each fact that affects an operation, sorted by level (breaking first).
+    """Return a finding for each distinct fact that affects an operation, sorted by level (breaking first).
 
-    Facts whose rule has the level `ignore` are omitted. A finding that affects only operations with the
-    stability level `draft` or `alpha` has the level info.
+    If the documents have no operations, the facts about schemas of `components` are returned. Facts whose
+    rule has the level `ignore` are omitted. A finding that affects only operations with the stability level
+    `draft` or `alpha` has the level info.
     """
     reached = graph.reach([scope for scope, _, _ in starts])
     unstable = sum(1 << bit for bit, (_, _, is_unstable) in enumerate(starts) if is_unstable)
@@ -229,7 +230,8 @@ def _location(element: Element | None) -> Location | None:
 def as_text(value: Any) -> str:
     """Return a value as text for a message, shortened: a string in quotes, any other value as JSON.
 
-    The strings of a list of strings are in quotes and joined with `or`.
+    The strings of a list of strings are in quotes, separated by commas, with `or` before the last string. An
+    exclusive bound has no quotes: `5 (exclusive)`.
     """
     if isinstance(value, str):
         exclusive = _EXCLUSIVE.fullmatch(value)

@@ -125,17 +125,17 @@ class Finding:
 
     @property
     def location(self) -> Location | None:
-        """Return the location of the change in the new document.
+        """Return the location of the change in the new document; for a removed part, that of its container.
 
-        If the part was removed, the result is its location in the old document.
+        Without a location in the new document, the result is the location in the old document.
         """
         return self.revision or self.base
 
     @property
     def fingerprint(self) -> str:
-        """Return a hash of rule, subject, old location and values, but not of the message and the line.
+        """Return a hash of rule, subject, JSON pointer, values and identity, but not of message and line.
 
-        For a part without an old location, the location in the new document is used.
+        The JSON pointer is that in the old document, or in the new document if the old document has none.
         """
         return self._hash(self.subject, self.before, self.after, *([self.identity] if self.identity else []))
 

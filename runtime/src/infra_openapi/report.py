@@ -20,8 +20,8 @@ class Acceptance:
     """An entry in the file of accepted findings: a finding that no longer makes the check fail.
 
     An entry applies to the finding that has or, in an earlier version of pytest-infra, had the same
-    fingerprint. `rule` and `change` (the message of the
-    finding) are information for reviewers and are not compared.
+    fingerprint. `rule` and `change` (the message of the finding) are information for reviewers and are not
+    compared.
     """
 
     fingerprint: str
@@ -67,14 +67,14 @@ class Acceptance:
 class Review:
     """The accepted findings of a report, and the expired and stale entries in the file of accepted findings.
 
-    An entry is stale if the report has no finding with its fingerprint.
+    An entry is stale if it applies to no finding of the report.
     """
 
     #: accepted findings, each with its entry in the file
     accepted: tuple[tuple[Finding, Acceptance], ...] = ()
     #: expired entries: their last day has passed, so their findings are reported again
     expired: tuple[Acceptance, ...] = ()
-    #: stale entries: no finding has their fingerprint, so they can be removed
+    #: stale entries: they apply to no finding, so they can be removed
     stale: tuple[Acceptance, ...] = ()
 
 
@@ -82,7 +82,7 @@ class Review:
 class Report:
     """The findings of a comparison, sorted by level, location and rule.
 
-    With the same settings, the same two documents always give an equal report.
+    With the same settings and the same date, the same two documents always give an equal report.
     """
 
     base: str
@@ -98,7 +98,7 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """Return `breaking`, `warning` or `compatible`: the worst level of the findings."""
+        """Return `breaking` or `warning`, the worst level of the findings; otherwise `compatible`."""
         if self.counts[Level.BREAKING]:
             return "breaking"
         return "warning" if self.counts[Level.WARNING] else "compatible"
@@ -109,7 +109,7 @@ class Report:
         return bool(self.counts[Level.BREAKING])
 
     def expanded(self) -> Iterator[Finding]:
-        """Yield each finding once for each operation that the finding affects."""
+        """Yield each finding once for each operation that it affects; once if it affects no operation."""
         for finding in self.findings:
             if not finding.operations:
                 yield finding

@@ -16,7 +16,7 @@ from infra_openapi.finding import Direction
 from infra_openapi.schema.node import COUNTS, TYPES, Node
 from infra_openapi.schema.pattern import harmless
 
-#: The maximum number of connected schemas for which an example is searched.
+#: After about this number of converted schemas of a document, no example with a further schema is found.
 _MAX_SCHEMAS = 1500
 #: The keyword of a property that messages of a direction do not contain.
 HIDDEN = {Direction.REQUEST: "readOnly", Direction.RESPONSE: "writeOnly"}
@@ -175,7 +175,7 @@ def _usable(key: str, value: Any) -> bool:
     """Return whether the value of a keyword is valid, so that jsonschema can use it.
 
     Raises:
-        ValueError: a pattern can take exponential time.
+        ValueError: a pattern is invalid in Python, or can take exponential time.
     """
     patterns = [value] if key == "pattern" else list(value) if key == "patternProperties" else []
     if not all(map(harmless, patterns)):

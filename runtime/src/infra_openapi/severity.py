@@ -52,7 +52,7 @@ class RuleLevels:
                 self._levels[rule] = _level(name, level)
 
     def level(self, rule: str) -> Level | None:
-        """Return the level of a rule; None if the user or the preset has set the level `ignore`."""
+        """Return the level of a rule; None if the user has set the level `ignore`."""
         return self._levels[rule]
 
 

@@ -56,7 +56,7 @@ def write(path: Path, document: Document) -> bool:
     The snapshot is YAML if the name ends with `.yaml` or `.yml`, otherwise JSON.
 
     Raises:
-        CompareError: the snapshot cannot be written.
+        CompareError: the document refers to other files, or the snapshot cannot be written.
     """
     try:
         content = canonical(document, as_yaml=path.suffix.lower() in {".yaml", ".yml"}).encode()

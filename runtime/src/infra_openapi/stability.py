@@ -23,7 +23,7 @@ def level(value: Any) -> str:
 def change(before: str, after: str) -> str:
     """Return `decreased` or `increased` if a stability level has changed, otherwise an empty string.
 
-    The result is `invalid` if the level `after` is unknown.
+    The result is `invalid` if the level `after` is unknown, and `increased` if only `before` is unknown.
     """
     if before == after:
         return ""

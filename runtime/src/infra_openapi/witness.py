@@ -1,7 +1,8 @@
 """Find an example value that shows why a change is breaking, and check the value with jsonschema.
 
-The search is the same for every rule: it tries values at and beyond every bound of both schemas, and returns
-the first value that is valid in only one of the documents. Every returned example has therefore been checked.
+The search tries the values of the fact, then values at and beyond the bounds of both schemas. The
+first value that only one of the documents allows because of the fact is used, without the parts that are not
+necessary. Every returned example has been checked.
 """
 
 from __future__ import annotations
@@ -58,9 +59,9 @@ class Witnesses:
     def of(self, pair: Pair, fact: Fact, *, is_only_fact: bool) -> Witness | None:
         """Return a small value that shows this fact; None if no such value was found.
 
-        `is_only_fact` is false if the pair of schemas has further facts. The value must then show this fact
-        only: either only the keyword of the fact rejects the value, or the value is valid for the alternative
-        of an `anyOf` or `oneOf` that the fact is about.
+        `is_only_fact` is false if the pair of schemas has further harmful facts. The value must then show
+        this fact only: either only the keyword of the fact rejects the value, or the value is valid for the
+        alternative of an `anyOf` or `oneOf` that the fact is about.
         """
         keywords = _KEYWORDS.get(fact.kind)
         direction = pair.mode.direction

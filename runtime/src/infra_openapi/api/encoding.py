@@ -17,7 +17,7 @@ _URLENCODED, _FORM_DATA = "application/x-www-form-urlencoded", "multipart/form-d
 FORMS = frozenset({_URLENCODED, _FORM_DATA})
 _TEXT, _OBJECT, _BYTES = "text/plain", "application/json", "application/octet-stream"
 _BINARY = frozenset({"binary", "base64", "byte"})
-#: If an encoding has one of these keywords, its `contentType` is ignored.
+#: If an encoding has one of these keywords and they apply (see `styled`), its `contentType` is ignored.
 _STYLE_KEYS = frozenset({"style", "explode", "allowReserved"})
 
 
@@ -42,8 +42,8 @@ class Part:
 def parts(scope: Scope, name: str, old: Element, new: Element) -> Iterator[tuple[str, Part, Part]]:
     """Yield the parts of a form that have an `encoding` in the old or the new document.
 
-    Each result is a tuple of the name of the part, the old part and the new part. In OpenAPI, `encoding`
-    applies only to the declared properties of forms.
+    Each result is a tuple of the name of the part, the old part and the new part. A part is omitted if one of
+    the documents declares no schema for it. The name of an item is its index, or `*` for `itemEncoding`.
     """
     if not name.startswith(("multipart/", _URLENCODED)):
         return
@@ -81,7 +81,9 @@ def compare(scope: Scope, name: str, part: str, old: Part, new: Part, direction:
 
 
 def styled(name: str, encoding: Element | None) -> bool:
-    """Return whether a form part is written like a query parameter; its media type then has no effect.
+    """Return whether `encoding` defines that a form part is written like a query parameter.
+
+    The media type of such a part has no effect.
 
     Source: OpenAPI 3.0.4 and 3.1.1, "Encoding Object": `contentType` is ignored if `style`, `explode` or
     `allowReserved` is given. In OpenAPI 3.0, these keywords apply only to
@@ -94,7 +96,7 @@ def styled(name: str, encoding: Element | None) -> bool:
 
 
 def _switched(scope: Scope, name: str, part: str, old: Part, new: Part, direction: Direction) -> None:
-    """Compare a form part that has a style in one document and a media type in the other document."""
+    """Compare a form part that has a style in one document only; in the other document, it has no style."""
     descriptions: list[str] = []
     changed = False
     for version, other_version in ((old, new), (new, old)):
@@ -107,8 +109,8 @@ def _switched(scope: Scope, name: str, part: str, old: Part, new: Part, directio
             changed = normal(explicit) != _TEXT or "object" in shared_types
             descriptions.append(normal(explicit))
         else:
-            # Without an encoding, a field of a form has the style `form`, but an object in a multipart body
-            # is JSON.
+            # Without `contentType`, a field of a form has the style `form`, but an object in
+            # `multipart/form-data` is JSON.
             default = style(None, "query")
             changed = (name == _FORM_DATA and "object" in shared_types) or differ(
                 scope, default, style(other_version.encoding, "query"), version.term, other_version.term

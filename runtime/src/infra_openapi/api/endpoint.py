@@ -42,10 +42,11 @@ class Endpoint:
         If a parameter of the path item and a parameter of the operation have the same key, only the parameter
         of the operation is returned.
 
-        The key of a path parameter contains the position of the variable in the path instead of the name,
-        because the name is not sent. For a path variable without a declared parameter, a parameter of the
-        type string is returned. Header names are in lower case. The key of a parameter for the whole query
-        string (OpenAPI 3.2) contains an empty name.
+        The key of a path parameter contains the position of its variable in the path instead of the name,
+        because the name is not sent. If the path begins with a slash, a parameter of the type string is
+        returned for each variable without a declared parameter. Header names are in lower case, and the
+        headers in `_IGNORED_HEADERS` are omitted. The key of a parameter for the whole query string
+        (OpenAPI 3.2) contains an empty name.
         """
         by_name: dict[tuple[str, str], Element] = {}
         variables = self.variables
@@ -91,7 +92,7 @@ def template(path: str) -> str:
 
 
 def endpoints(document: Document) -> Iterator[Endpoint]:
-    """Yield the operations of all paths of a document, in the order of the document.
+    """Yield the operations of all paths of a document; the paths have the order of the document.
 
     The paths in `x-ms-paths`, an extension of AutoRest for paths that differ only in their query strings, are
     included.

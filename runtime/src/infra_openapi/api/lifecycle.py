@@ -48,7 +48,7 @@ def day(value: Any) -> dt.date | None:
 
 
 def sunset_removed(before: Any, after: Any) -> bool:
-    """Return whether a sunset date was removed, or was replaced by a string that is not a date."""
+    """Return whether a sunset date was removed, or was replaced by a value that is not a date."""
     return before is not None and day(after) is None and (after is None or day(before) is not None)
 
 

@@ -18,9 +18,10 @@ from infra_openapi.schema.node import Term
 def compare(
     scope: Scope, old: Element, new: Element, direction: Direction, *, negotiated: bool = False
 ) -> None:
-    """Add facts about the changed `content` of a body, response or parameter.
+    """Add facts about the changed `content` of a body, response, parameter or header.
 
-    `content` maps media types to schemas. `negotiated` is true if the client selects the media type.
+    `content` maps media types to objects that contain the schemas. `negotiated` is true if the client selects
+    the media type.
     """
     before, after = _by_name(old), _by_name(new)
     added, removed = facts.MEDIA_TYPE_ADDED, facts.MEDIA_TYPE_REMOVED
@@ -87,7 +88,7 @@ def _compare_media_type(scope: Scope, name: str, old: Element, new: Element, dir
 
 
 def _text(name: str, old: Element, new: Element) -> int:
-    """Return `Mode.text` for a media type: 1 for text, 2 for a form with parts that are text, otherwise 0.
+    """Return `Mode.text` for a media type: 1 for `text/plain`, 2 for a form of text parts, otherwise 0.
 
     Numbers and strings are not distinguished in values that are sent as text.
     """

@@ -9,7 +9,8 @@ _IGNORED = ("charset=", "boundary=")
 def normal(name: str) -> str:
     """Return the normal form of a media type; equal media types have the same normal form.
 
-    The result is in lower case, has no charset, boundary, spaces or quotes, and its parameters are sorted.
+    The result is in lower case, without charset, boundary, quotes and spaces around its parts. Its parameters
+    are sorted.
     """
     kind, *parameters = (part.strip().lower().replace('"', "") for part in name.split(";"))
     return ";".join(
@@ -34,9 +35,9 @@ def covers(wide: str, narrow: str) -> bool:
 
 
 def narrowest(name: str, offered: list[str]) -> str | None:
-    """Return the narrowest media range in `offered` that includes the media type `name`.
+    """Return the narrowest media type or media range in `offered` that includes the media type `name`.
 
-    The result is None if no media range in `offered` includes the media type.
+    The result is None if nothing in `offered` includes the media type.
     """
     ranges = [media_range for media_range in offered if covers(media_range, name)]
     return max(ranges, key=lambda wide: ("*" not in wide, not wide.startswith("*"), len(wide)), default=None)

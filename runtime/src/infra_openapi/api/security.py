@@ -122,7 +122,10 @@ def compare(scope: Scope, old: Endpoint, new: Endpoint) -> None:
 
 
 def _is_satisfied(matching: SchemeMatching, old: Requirement, new_requirements: list[Requirement]) -> bool:
-    """Return whether a client that satisfies `old` also satisfies one of the `new_requirements`."""
+    """Return whether a client that satisfies `old` also satisfies one of the `new_requirements`.
+
+    The empty requirement in `new_requirements` counts only if `old` is empty, too.
+    """
     return any(matching.covers(old, new) for new in new_requirements if bool(new.scopes) == bool(old.scopes))
 
 

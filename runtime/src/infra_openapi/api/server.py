@@ -14,15 +14,18 @@ from infra_openapi.document import Element
 from infra_openapi.finding import Direction
 
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
-#: The text in braces for a variable that can have any value. If a variable has many values, the text in
-#: braces is the list of these values.
+#: The text in braces for a variable that can have any value. If a server has more than `_MAX_ADDRESSES`
+#: combinations, the text in braces is the list of the values of a variable.
 _ANY_VALUE = "*"
 #: The maximum number of addresses into which the variables of a server are expanded.
 _MAX_ADDRESSES = 64
 
 
 def servers(endpoint: Endpoint) -> tuple[dict[str, Element], Element]:
-    """Return the addresses of an operation's servers, and the element that defines the servers."""
+    """Return the servers of an operation by their addresses, and the element that defines the servers.
+
+    These addresses do not contain the path of the operation. Without `servers`, the only address is empty.
+    """
     for holder in (endpoint.element, *reversed(endpoint.items), endpoint.document.root):
         elements = holder.items("servers")
         if elements:
@@ -48,7 +51,7 @@ def _can_equal_any(url: str, others: dict[str, Element]) -> bool:
 
 
 def _equal_apart_from_host(url: SplitResult, other: SplitResult) -> bool:
-    """Return whether two addresses are equal; a missing scheme or host is equal to any scheme or host."""
+    """Return whether an address has no scheme or no host, and the two addresses are equal otherwise."""
     hosts = url.netloc == other.netloc and "" in {url.scheme, other.scheme}
     return url.path == other.path and (hosts or "" in {url.netloc, other.netloc})
 
@@ -85,8 +88,8 @@ def _values_expression(values: str) -> str:
 def _addresses(server: Element) -> list[str]:
     """Return the addresses of one server, one for each combination of values of its variables.
 
-    A variable that can have any value becomes `{*}`. If there are more than `_MAX_ADDRESSES` combinations,
-    each variable becomes the list of its values in braces, such as `{eu|us}`.
+    A variable that can have any value becomes `{*}`. If there are more than `_MAX_ADDRESSES` combinations, a
+    variable becomes the list of its values in braces, such as `{eu|us}`, and `{*}` becomes `{{*}}`.
     """
     url = server.text("url")
     variables = server.mapping("variables")
@@ -109,7 +112,7 @@ def _with_values(url: str, values: dict[str, str]) -> str:
 def _normal(url: str) -> str:
     """Return the normal form of an address; equal addresses have the same normal form.
 
-    The result has no trailing slash and no default port, and its scheme and host are in lower case.
+    The result has no trailing slash, no default port and no query. Its scheme and host are in lower case.
     """
     parts = _split(url)
     host = parts.netloc.lower().removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, "\0"))

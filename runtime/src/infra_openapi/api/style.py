@@ -21,7 +21,7 @@ _COMPOUND = frozenset({"array", "object"})
 _EXPLODED_TYPES = {"simple": frozenset({"object"}), "deepObject": frozenset[str]()}
 #: The styles that write a single value, such as a number, with additional characters.
 _WITH_PREFIX = frozenset({"label", "matrix"})
-#: The maximum depth of nested unions whose alternatives are returned.
+#: The maximum number of unions, nested or in one schema, that are split one after another.
 _MAX_DEPTH = 4
 
 
@@ -48,7 +48,7 @@ def style(element: Element | None, sent_in: str) -> Style:
 
 
 def differ(scope: Scope, before: Style, after: Style, old: Term, new: Term) -> bool:
-    """Return whether the old and the new style differ in the text of a value that both schemas allow."""
+    """Return whether the two styles write a value differently whose type both schemas allow."""
     shared = types(scope, old) & types(scope, new)
     if before.name != after.name:
         return bool(shared & _COMPOUND) or not _WITH_PREFIX.isdisjoint((before.name, after.name))
@@ -63,8 +63,9 @@ def types(scope: Scope, term: Term) -> frozenset[str]:
 def alternatives(scope: Scope, term: Term) -> list[Node]:
     """Return a node for each alternative of a schema with unions (`oneOf`, `anyOf`).
 
-    A node combines the keywords of the alternative with the other keywords of the schema. Nested unions are
-    split up to the depth `_MAX_DEPTH`. For a schema without unions, the result is the node of the schema.
+    A node combines the keywords of the alternative with the other keywords of the schema. Several unions give
+    a node for each combination; after `_MAX_DEPTH` unions, a node keeps its further unions. For a schema
+    without unions, the result is the node of the schema.
     """
     return list(_alternatives(scope, scope.graph.schemas.node(term), _MAX_DEPTH))
 

@@ -26,7 +26,7 @@ def used(name: str) -> bool:
 class _Shape(NamedTuple):
     """How a value is written as XML: as an element or an attribute, with name and namespace.
 
-    `kind` is `none` for an array without a wrapping element.
+    `kind` is the value of `nodeType`, if the schema has one; `none` for an array without a wrapping element.
     """
 
     kind: str
@@ -41,7 +41,8 @@ class _Shape(NamedTuple):
 class _Step(NamedTuple):
     """An old and a new schema whose XML representations are compared.
 
-    `before` and `after` are the names of the old and the new property that have these schemas.
+    `before` and `after` are the names that apply if the schemas contain no XML name: the name of the
+    property, or the name of the array around an item.
     """
 
     scope: Scope

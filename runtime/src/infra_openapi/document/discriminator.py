@@ -19,7 +19,7 @@ _HOME = "#/components/schemas/"
 def with_subtypes(data: dict[str, Any]) -> dict[str, Any]:
     """Return the document with all subtypes in the discriminator mapping of their base schemas.
 
-    The key of a subtype in the mapping is the name of its schema.
+    The key of an added subtype in the mapping is the name of its schema.
     """
     components = data.get("components")
     schemas = components.get("schemas") if isinstance(components, dict) else None

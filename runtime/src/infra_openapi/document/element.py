@@ -17,8 +17,8 @@ from infra_openapi.document.swagger import converted
 from infra_openapi.errors import CompareError
 from infra_openapi.finding import Location, Note
 
-#: A function that returns the bytes of a file. The argument is a path or a URL, already resolved relative to
-#: the document.
+#: A function that returns the bytes of a file. The argument is a path or a URL; a relative reference has
+#: already been joined with the path or URL of the file that contains it.
 Reader: TypeAlias = Callable[[str], bytes]
 
 #: The maximum number of notes of a document; one more note states that further notes are omitted.
@@ -57,8 +57,8 @@ class Element:
     def mapping(self, key: str) -> dict[str, Element]:
         """Return the members of the object that this element contains under `key`.
 
-        If the value under `key` is not an object, the result is empty, and a note about the error is added to
-        the document.
+        If the value is missing or null, the result is empty. If the value is not an object, the result is
+        empty, and a note about the error is added to the document.
         """
         inner = self.child(key) if isinstance(self.raw, dict) and key in self.raw else None
         if inner is None or inner.raw is None:
@@ -83,8 +83,8 @@ class Element:
     def items(self, key: str) -> list[Element]:
         """Return the items of the array that this element contains under `key`.
 
-        If the value under `key` is not an array, the result is empty, and a note about the error is added to
-        the document.
+        If the value is missing or null, the result is empty. If the value is not an array, the result is
+        empty, and a note about the error is added to the document.
         """
         inner = self.child(key) if isinstance(self.raw, dict) and key in self.raw else None
         if inner is None or inner.raw is None:
@@ -138,7 +138,10 @@ class References:
 
 
 class Document:
-    """An OpenAPI document of version 3; a document of version 2 is converted to version 3.0."""
+    """An OpenAPI document of version 3; a document of version 2 is converted to version 3.0.
+
+    `version` is the version before the conversion.
+    """
 
     def __init__(self, file: File, read: Reader) -> None:
         self.name = file.name
@@ -307,7 +310,8 @@ class Document:
         return Location(file=file, pointer=written, line=line, column=column)
 
 
-#: The top-level keys of a document, with the types of their values: for OpenAPI 3 and for Swagger 2.0.
+#: The checked top-level keys of a document, with the types of their values: for OpenAPI 3 and for Swagger
+#: 2.0.
 _TYPES: dict[str, type] = {
     "paths": dict,
     "webhooks": dict,

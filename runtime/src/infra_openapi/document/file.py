@@ -30,6 +30,6 @@ class File:
             )
 
 
-# The old and the new document often contain equal files. Each content is parsed only once, because parsing a
-# large file is slow.
+# The old and the new document often contain equal files. As long as a file with this content is in use, the
+# content is not parsed again, because parsing a large file is slow.
 _files_by_digest: WeakValueDictionary[bytes, File] = WeakValueDictionary()

@@ -63,7 +63,7 @@ def data(text: str, file: str) -> Any:
 
 
 def _max_number_of_values(text: str) -> int:
-    """Return the maximum number of values in a JSON text, without the outermost value.
+    """Return an upper bound of the number of values in a JSON text, without the outermost value.
 
     It is the number of commas and opening brackets, which can also be in strings.
     """

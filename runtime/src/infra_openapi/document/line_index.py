@@ -108,7 +108,7 @@ class _Lines(Generic[AnyStr]):
     def __init__(self, text: AnyStr, end: AnyStr) -> None:
         self._text: AnyStr = text
         self._end: AnyStr = end
-        #: For each block of the text, the number of lines before the block and the offset of its first line.
+        #: For each block: the number of line ends before it, and the offset of the line that it starts in.
         self._before: list[tuple[int, int]] = []
 
     def location(self, offset: int) -> tuple[int, int]:

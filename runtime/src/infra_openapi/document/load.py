@@ -1,6 +1,7 @@
 """Load OpenAPI documents from a file, from a string or from Python dictionaries and lists.
 
-Every reference is followed once while the document is loaded; an invalid reference raises `CompareError`.
+Every reference is followed once while the document is loaded; an invalid reference raises `CompareError`,
+unless it is in an example.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ def load(path: str | Path, *, root: str | Path | None = None, read: Reader | Non
     the bytes of each file, and no file is read from the disk.
 
     Raises:
-        CompareError: the file is missing, empty or not an OpenAPI document, or the target of a reference
-            cannot be read.
+        CompareError: the file is missing, empty or not an OpenAPI document, or a reference is circular or its
+            target cannot be read.
     """
     name = str(path)
     try:
@@ -46,8 +47,8 @@ def parse(
     file.
 
     Raises:
-        CompareError: the document is empty or not an OpenAPI document, or the target of a reference does not
-            exist.
+        CompareError: the document is empty or not an OpenAPI document, `content` cannot be written as JSON,
+            or a reference is circular or its target cannot be read.
     """
     if not isinstance(content, str | bytes):
         try:

@@ -26,7 +26,7 @@ def integer(digits: str, base: int = 10) -> int:
     """Return the integer that a string of digits represents.
 
     Raises:
-        LiteralError: the number has more than `MAX_DIGITS` digits.
+        LiteralError: `digits`, with its sign, has more than `MAX_DIGITS` characters.
     """
     if len(digits) > MAX_DIGITS:
         raise LiteralError(
@@ -39,7 +39,7 @@ def real(literal: str) -> float:
     """Return the number that a string with a fraction or an exponent represents, such as `1.5` or `1e3`.
 
     Raises:
-        LiteralError: the number is larger than the largest double.
+        LiteralError: the absolute value is larger than the largest double.
     """
     value = float(literal)
     if math.isinf(value):

@@ -39,9 +39,9 @@ def references(content: bytes) -> list[str]:
 
 
 def mapped(content: bytes) -> list[str]:
-    """Return every string in a value that can be a reference in the mapping of a discriminator.
+    """Return every string in a value that begins with `#/`, `./` or `../`.
 
-    `content` is a result of `packed`.
+    In the mapping of a discriminator, such a string is a reference. `content` is a result of `packed`.
     """
     return _texts(content, _ADDRESS)
 
@@ -59,6 +59,7 @@ def check(document: Document) -> None:
 
     Raises:
         CompareError: a target does not exist, a reference is circular, or the reader does not allow a file.
+            The error is not raised for a `$dynamicRef`, and for a reference inside data, such as an example.
     """
     queue = [document.root]
     seen = {""}
@@ -90,7 +91,8 @@ def follow(element: Element) -> Element:
     An element that is not a reference is returned unchanged.
 
     Raises:
-        CompareError: a target does not exist, or the chain is circular.
+        CompareError: a target does not exist, or the chain is circular or has more than `_MAX_CHAIN`
+            references.
     """
     start = element
     for _ in range(_MAX_CHAIN):
@@ -115,7 +117,7 @@ def target_of(element: Element) -> Element | None:
 def dynamic_target(element: Element, ref: str) -> Element | None:
     """Return the target of the `$dynamicRef` in an element.
 
-    The result is None if several schemas have the anchor that the reference names.
+    The result is None if several schemas of the file have the anchor that the reference names.
     """
     pointers = _anchored(element, ref.removeprefix("#"))
     return resolve(element, ref) if len(pointers) < 2 else None
@@ -280,7 +282,8 @@ def _has(raw: Any, token: str) -> bool:
 def _objects(data: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every JSON object of a file with its JSON pointer, without the objects inside data.
 
-    Data are, for example, examples, default values and extensions.
+    Data are, for example, examples, default values and extensions. Instead of an object that maps names to
+    elements (see `_MAPS`), an empty object is yielded.
     """
     queue: list[tuple[str, Any, bool]] = [("", data, False)]
     while queue:

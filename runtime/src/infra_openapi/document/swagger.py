@@ -350,8 +350,8 @@ def _schema(value: Any, is_map: bool = False) -> Any:
 def _style(value: dict[str, Any]) -> dict[str, Any]:
     """Return the `style` and `explode` of OpenAPI 3.0 that correspond to a `collectionFormat`.
 
-    OpenAPI 3 cannot describe the serialization of nested arrays, so the result for a nested array contains a
-    `style` that OpenAPI does not define.
+    OpenAPI 3 has no `style` for `tsv`, and none for an array whose inner arrays have another format than
+    `csv`. For these, the result contains a `style` that OpenAPI does not define.
     """
     if value.get("type") != "array":
         return {}

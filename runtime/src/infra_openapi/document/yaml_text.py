@@ -45,7 +45,7 @@ _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _OCTAL = re.compile(r"0o[0-7]+\Z")
 _HEX = re.compile(r"0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-# OpenAPI requires the core schema of YAML 1.2, in which `yes`, `on` and 1_000 are strings.
+# OpenAPI recommends YAML 1.2. In its core schema, `yes`, `on` and 1_000 are strings.
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _STANDARD_TAG = "tag:yaml.org,2002:"
@@ -60,7 +60,8 @@ def data(text: str, file: str) -> tuple[Any, Marks]:
     """Return the data of a YAML text, and the location of each value.
 
     Raises:
-        CompareError: the text is not YAML, contains a key twice, or is too large or nested too deeply.
+        CompareError: the text is not YAML, contains a key twice, a number that is too large or more than one
+            document, has too many values, or is too large or nested too deeply.
     """
     builder = _Builder(text, file)
     return builder.build(_events(text, file, builder.stack)), builder.marks
@@ -174,7 +175,7 @@ class _Container:
     def __init__(self, value: Any, anchor: str | None) -> None:
         self.value, self.anchor = value, anchor
         self.key: Any = _NO_KEY
-        #: the number of characters, if all aliases are replaced by their values
+        #: the estimated number of characters, if all aliases are replaced by their values
         self.size = _EXTRA_CHARACTERS
         #: the depth of the content, if all aliases are replaced by their values
         self.depth = 0

@@ -1,4 +1,4 @@
-"""The output format `github`: workflow commands, which GitHub Actions shows as annotations of changed lines.
+"""The output format `github`: workflow commands, which GitHub Actions shows as annotations of files.
 
 The last line of each report contains the number of findings of each level. Source: GitHub's documentation,
 "Workflow commands for GitHub Actions". Special characters in texts are escaped as in GitHub's library
@@ -15,7 +15,7 @@ _COMMANDS = {Level.BREAKING: "error", Level.WARNING: "warning", Level.INFO: "not
 
 
 def render(reports: Reports, view: View) -> str:
-    """Return a workflow command of GitHub Actions for each shown finding, and a line with the totals."""
+    """Return a workflow command of GitHub Actions for each shown finding, and the totals of each report."""
     lines = []
     for name, report in reports.items():
         lines += [_command(finding, view) for finding in view.visible_findings(report)]

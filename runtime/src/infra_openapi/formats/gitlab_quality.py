@@ -17,7 +17,7 @@ _SEVERITIES = {Level.BREAKING: "blocker", Level.WARNING: "minor", Level.INFO: "i
 
 
 def render(reports: Reports, view: View) -> str:
-    """Return the findings of all reports as one JSON list of issues, because GitLab requires one list."""
+    """Return the shown findings of all reports as one JSON list, because GitLab requires one list."""
     key_counts: Counter[str] = Counter()
     issues = []
     for name, report in reports.items():

@@ -28,7 +28,8 @@ summary { cursor: pointer; }
 .quiet { opacity: .7; font-size: .875rem; }
 """.strip()
 
-#: The maximum lengths of lists that are displayed unfolded: operations of a finding, and findings of a level.
+#: The maximum lengths of lists that are displayed unfolded: operations of a finding, and findings of
+#: a level other than breaking.
 _MAX_UNFOLDED, _MAX_UNFOLDED_FINDINGS = 5, 20
 
 

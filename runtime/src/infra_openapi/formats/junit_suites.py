@@ -20,10 +20,11 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def render(reports: Reports, view: View) -> str:
-    """Return the reports as JUnit XML, with a test case for each finding.
+    """Return the reports as JUnit XML, with a test case for each shown and each accepted finding.
 
-    An accepted finding is a skipped test case with the reason. The test case of any other finding has failed
-    or passed, depending on the level of the finding.
+    A report without such findings has one test case, which has passed. An accepted finding is a skipped test
+    case with the reason. The test case of any other finding has failed or passed, depending on the level of
+    the finding.
     """
     suites = [line for name, report in reports.items() for line in _suite(name, report, view)]
     lines = ['<?xml version="1.0" encoding="utf-8"?>', "<testsuites>", *suites, "</testsuites>"]

@@ -20,8 +20,8 @@ _MAX_VALUE_LENGTH = 400
 class View:
     """The options of the output formats, such as the levels to show."""
 
-    #: the lowest level that is shown; findings of a lower level are only counted, except in the format
-    #: `json`, which contains all findings
+    #: the lowest level that is shown; findings of a lower level are at most counted, except in the format
+    #: `json`, which contains all findings; accepted findings do not depend on it
     level: Level = Level.INFO
     #: the lowest level that counts as a failure, in formats with passed and failed results
     failing: Level = Level.BREAKING
@@ -61,7 +61,7 @@ def operations(finding: Finding, max_operations: int = _MAX_OPERATIONS) -> str:
 def affected(finding: Finding) -> str:
     """Return a text with the operations that a finding affects.
 
-    The text is empty if the finding affects one operation and its message already contains this operation.
+    The text is empty if the finding affects no operation, or one operation that its message already contains.
     """
     if len(finding.operations) == 1:
         operation_pattern = re.escape(str(finding.operations[0]))
@@ -105,7 +105,7 @@ def total(report: Report) -> str:
 def remarks(report: Report) -> list[str]:
     """Return a line for each expired or stale entry in the file of accepted findings, and for each note.
 
-    An entry is stale if the report has no finding with its fingerprint. A note describes an invalid part of a
+    An entry is stale if it applies to no finding of the report. A note describes an invalid part of a
     document.
     """
     expired = [

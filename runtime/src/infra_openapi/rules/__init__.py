@@ -1,4 +1,4 @@
-"""The rules of the API check, one module for each area; `RULES` maps ids to rules, in a fixed order."""
+"""The rules of the API check, in several modules; `RULES` maps ids to rules, in a fixed order."""
 
 from __future__ import annotations
 

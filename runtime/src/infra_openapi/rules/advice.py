@@ -1,7 +1,7 @@
 """Sentences that state what to do about a finding.
 
-`_OF_RULE` contains sentences for single rules. For all other rules, the effect, the direction and the level
-select a sentence.
+All findings of the level info have the same sentence. For other levels, `_OF_RULE` contains sentences for
+single rules; for all other rules, the effect, the direction and the level select a sentence.
 """
 
 from __future__ import annotations

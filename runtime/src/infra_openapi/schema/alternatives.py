@@ -32,8 +32,8 @@ class Branch:
 
     `reference` is the name of the schema to which the alternative refers, or its name in the mapping of a
     discriminator; `references` are all such names if several unions are combined. `siblings` are the other
-    alternatives of each `oneOf` that contains this alternative: a value of this alternative must not match
-    any of the siblings.
+    alternatives of each `oneOf` that contains this alternative, unless the `oneOf` has a discriminator or
+    contains itself: a value of this alternative must not match any of the siblings (see `excluded`).
     """
 
     node: Node

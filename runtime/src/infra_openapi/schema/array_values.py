@@ -14,7 +14,10 @@ _MAX_ITEMS = 100
 
 
 class _Violation(NamedTuple):
-    """A condition that makes an array violate a schema: limits of its length, or a schema for one item."""
+    """A condition that makes an array violate a schema: limits of its length, or a schema for one item.
+
+    Without a condition, any array can violate the schema, because some keywords are not evaluated.
+    """
 
     min_length: float = 0
     max_length: float = math.inf

@@ -14,8 +14,8 @@ from infra_openapi.schema import text_patterns
 from infra_openapi.schema.intersection import intersection
 from infra_openapi.schema.node import Bound, Node, Term
 
-#: Limits: the number of values for a schema, the number of values for a schema inside it, the size of a value
-#: (characters, items or properties), and its depth.
+#: Limits: the number of values for a schema, the number of values for a schema in its `not` or `if`, the size
+#: of a value (characters, items or properties), and its depth.
 _MAX_VALUES, _MAX_INNER_VALUES, _MAX_SIZE, _MAX_DEPTH = 60, 8, 10_000, 4
 _SAMPLES = {
     "date": "2026-01-31",
@@ -31,13 +31,13 @@ _SAMPLES = {
 
 
 class Candidates:
-    """Generates candidates for an example value: simple values first, then values at every bound."""
+    """Generates candidates for an example value: values at the bounds of two schemas, then simple values."""
 
     def __init__(self, node: Callable[[Term], Node]) -> None:
         self._node = node
 
     def of(self, wide: Node, narrow: Node) -> Iterator[Any]:
-        """Yield values at the bounds and just beyond the bounds of two schemas.
+        """Yield values at the bounds and just beyond the bounds of two schemas, then some simple values.
 
         A value that only one of the schemas allows shows that the schemas differ.
         """
@@ -49,7 +49,10 @@ class Candidates:
         return next(self._boundary_values(self._node(term), depth - 1), None)
 
     def _boundary_values(self, node: Node, depth: int) -> Iterator[Any]:
-        """Yield values of a schema: simple values first, then values at its bounds and just beyond them."""
+        """Yield values for a schema: enumerated values, values for its parts, and values for each type.
+
+        They are inside, at and just beyond the bounds of the schema, so the schema can reject a value.
+        """
         for enumerated in node.values.values():
             yield from enumerated.values()
         for group in node.groups if depth > 0 else ():

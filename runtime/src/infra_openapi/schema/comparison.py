@@ -73,9 +73,8 @@ def _compare(old: Node, new: Node, change: Change, context: Context) -> None:
 def _impossible(old: Node, new: Node, change: Change, context: Context, *, thorough: bool) -> bool:
     """Return whether the old or the new schema allows no value.
 
-    Add a fact if only one schema allows no value.
-
-    If the proof for one of the schemas ends at a limit, the result is False.
+    In this case, all earlier facts and pairs are removed, and a fact is added if only one schema allows no
+    value. If the proof for one of the schemas ends at a limit, the result is False.
     """
     answers = [context.schemas.nothing_in(node, thorough=thorough) for node in (old, new)]
     was_impossible, is_impossible = map(change.proved, answers)
@@ -92,9 +91,10 @@ def _impossible(old: Node, new: Node, change: Change, context: Context, *, thoro
 
 
 def _may_harm(change: Change, first_index: int, context: Context) -> bool:
-    """Return whether the comparison by keywords has added a harmful fact, or reached a limit.
+    """Return whether the comparison by keywords has added a harmful fact or pair, or reached a limit.
 
     Only the facts from the index `first_index` on are examined: the facts before it are about annotations.
+    A pair is harmful if the inclusion of its schemas is not proved.
     """
     return (
         bool(change.limits)

@@ -103,7 +103,7 @@ def _allows_nothing(raw: Any) -> bool:
 
 
 def allows(node: Node, value: Any) -> bool:
-    """Return whether the bounds, `multipleOf` and patterns of a schema allow a number or a string.
+    """Return whether a number or a string fits bounds, `multipleOf`, `integer` and patterns of a schema.
 
     Other keywords are not evaluated. The result is also true if a pattern cannot be evaluated, and for values
     of other types.

@@ -119,8 +119,8 @@ def _pattern_lists_values(
 def _listed(node: Node, name: str, other_node: Node) -> dict[str, Any] | None:
     """Return the enumerated values that a schema has for the type `name`.
 
-    If the schema allows a short range of integers, the integers in this range are returned like enumerated
-    values.
+    If the schema allows a short range of integers, and the other schema enumerates numbers, the integers in
+    this range are returned like enumerated values. The result is None if the schema has neither.
     """
     if name in node.values:
         return dict(node.values[name])

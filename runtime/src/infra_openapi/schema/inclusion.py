@@ -29,7 +29,10 @@ Compare: TypeAlias = "Callable[[Node, Node, Mode, Context], Change]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """The results of comparisons of pairs of schemas; the result for a pair is computed only once."""
+    """The stored results of comparisons of pairs of schemas.
+
+    During a proof, the facts about composed schemas are not stored, because they can depend on assumptions.
+    """
 
     changes: dict[Hashable, Change] = field(default_factory=dict)
     #: Pair → whether it is proved that no difference between its schemas breaks clients. If the pair is in

@@ -1,4 +1,4 @@
-"""Compute the intersection of two schemas: a schema for exactly the values that both schemas allow."""
+"""Compute the intersection of two schemas: a schema for the values that both schemas allow."""
 
 from __future__ import annotations
 
@@ -151,8 +151,8 @@ def declared(node: Node, name: str) -> Term:
     """Return the schema that an object schema declares for the property `name`.
 
     This is the intersection of the schema under the name of the property and the schemas under all patterns
-    that the name matches. If no such schema exists, the result is the schema for undeclared
-    properties.
+    that the name matches. If no such schema exists, the result is the value of `additionalProperties`; if
+    this is missing too, it is the empty term, which allows every value.
     """
     schemas: Term = node.properties.get(name, ())
     matched = name in node.properties

@@ -141,7 +141,7 @@ def _bound(raw: dict[str, Any], name: str, strict: str) -> Bound | None:
 
 
 def patterns(element: Element) -> dict[str, Element]:
-    """Return the `pattern` of a schema with its element; an empty dictionary if every string matches."""
+    """Return the `pattern` of a schema with its element; empty without it, or if it is in `_UNIVERSAL`."""
     pattern = element.raw.get("pattern")
     return {pattern: element} if isinstance(pattern, str) and pattern not in _UNIVERSAL else {}
 
@@ -218,9 +218,11 @@ def opaque(element: Element) -> dict[str, Facet]:
 
 
 def dependent(element: Element) -> dict[str, tuple[frozenset[str], Element]]:
-    """Return the content of `dependentRequired` as a dictionary: the name of a property → required names.
+    """Return a dictionary: the name of a property → the required names, and the element that lists them.
 
-    An object that contains the property must also contain the properties with the required names.
+    An object that contains the property must also contain the properties with the required names. The names
+    are in `dependentRequired`, `dependencies`, or a schema of `dependentSchemas` that contains only
+    `required`.
     """
     required: dict[str, tuple[frozenset[str], Element]] = {}
     for key in ("dependentRequired", "dependencies", "dependentSchemas"):
@@ -241,9 +243,10 @@ def dependent(element: Element) -> dict[str, tuple[frozenset[str], Element]]:
 
 
 def dependent_schemas(element: Element) -> dict[str, Term]:
-    """Return the content of `dependentSchemas` as a dictionary: the name of a property → a schema.
+    """Return the schemas of `dependentSchemas` and `dependencies`: the name of a property → a schema.
 
-    The schema applies to an object that contains the property.
+    The schema applies to an object that contains the property. A schema that contains only `required` is
+    omitted, because `dependent` returns its names.
     """
     schemas: dict[str, Term] = {}
     for key in ("dependentSchemas", "dependencies"):
@@ -286,7 +289,8 @@ def doubly_negated(element: Element) -> list[Element]:
 def negations(element: Element) -> tuple[Term, ...]:
     """Return the schema in the keyword `not` of a schema.
 
-    The result is empty if `excluded` or `doubly_negated` already returns the effect of `not`.
+    The result is empty if `not` is missing or `false`, or if `excluded` or `doubly_negated` already returns
+    the effect of `not`.
     """
     inner = element.child("not")
     if inner is None or inner.raw is False or excluded(element) or doubly_negated(element):
@@ -301,8 +305,8 @@ def negations(element: Element) -> tuple[Term, ...]:
 def conditions(element: Element) -> tuple[Condition, ...]:
     """Return the keyword `if` of a schema with its `then` and `else`.
 
-    The result is an empty tuple if both `then` and `else` are missing, because `if` has no effect in this
-    case.
+    The result is an empty tuple if `if` is missing, or if `then` and `else` are missing or allow every value,
+    because `if` has no effect in this case.
     """
     when = element.child("if")
     then, otherwise = schema(element, "then"), schema(element, "else")

@@ -1,7 +1,7 @@
 """The limits of the comparison, and the answer of a proof that can end at a limit.
 
-A proof that ends at a limit proves nothing. The comparison then adds a fact that names the limit. By default,
-this fact is a warning in the report.
+A proof that ends at a limit proves nothing. Unless another proof succeeds, the comparison of the schemas then
+adds a fact that names the limit. By default, this fact is a warning in the report.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def _relations(
 def _can_apply(term: Term, node: Node, change: Change, context: Context) -> bool:
     """Return whether the schema in a `not` or `if` can match values of the schema `node`.
 
-    This is possible if both schemas have a common type.
+    This is possible if both schemas have a common type, or if the values are sent as text.
     """
     return bool(change.mode.text or context.schemas.node(term).types & node.types)
 
@@ -91,7 +91,7 @@ def _can_apply(term: Term, node: Node, change: Change, context: Context) -> bool
 def _harm(old: Node, new: Node, old_part: Node, new_part: Node, change: Change, context: Context) -> str:
     """Return the effect of a change: `narrowed` for requests, `widened` for responses, or `changed`.
 
-    The result is `changed` if no example value proves that the change breaks clients.
+    The result is `changed` if no example value proves that the change breaks clients, and during a proof.
     """
     request = change.mode.direction is Direction.REQUEST
     pair = (old, new_part) if request else (old_part, new)

@@ -1,4 +1,4 @@
-"""The normal form of a schema; schemas with the same meaning have equal normal forms."""
+"""The normal form of a schema: its keywords, independent of how each version of OpenAPI writes them."""
 
 from __future__ import annotations
 
@@ -130,19 +130,19 @@ class Node:
 
     @property
     def element(self) -> Element | None:
-        """Return the first element of the schema; None if the schema was created during the comparison."""
+        """Return the first element of the schema; None if no element of the document defines the schema."""
         return self.elements[0] if self.elements else None
 
     def counterpart(self, pointer: str) -> Element | None:
         """Return the element with the JSON pointer `pointer`, among the schemas that form an intersection.
 
-        If no schema of the intersection has this pointer, the result is the first element of the node.
+        If no schema of the intersection has this pointer, the result is the value of `element`.
         """
         return next((part for part in self.parts if part.pointer == pointer), self.element)
 
     @property
     def impossible(self) -> bool:
-        """Return whether the schema allows no value at all."""
+        """Return whether no type remains; a schema with types can also allow no value."""
         return not self.types
 
     @property
@@ -215,7 +215,7 @@ def _plain(value: Any) -> Any:
 
 
 def type_of(facet: str) -> str:
-    """Return the JSON type to which a keyword applies, such as `string` for `maxLength`."""
+    """Return the JSON type to which a keyword applies: `string` for `maxLength`, empty for `enum`."""
     if facet in COUNTS:
         return COUNTS[facet][0]
     return "array" if facet == "uniqueItems" else "" if facet == "enum" else "number"

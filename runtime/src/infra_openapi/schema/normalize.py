@@ -1,4 +1,4 @@
-"""Convert schemas to their normal form (`Node`); schemas with the same meaning have equal normal forms."""
+"""Convert schemas to their normal form (`Node`), which does not depend on the version of OpenAPI."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ _MAX_DEPTH = 4
 
 
 class Normalizer:
-    """Converts schemas to their normal form (`Node`), each schema only once."""
+    """Converts schemas to their normal form (`Node`).
+
+    A result is stored, unless it was computed as a part of another schema.
+    """
 
     def __init__(self) -> None:
         self._nodes: dict[tuple[tuple[str, str, int], ...], Node] = {}

@@ -209,7 +209,10 @@ class _Search:
         return Branch(node=node, reference="", title="", element=node.element, siblings=(), tags=tags)
 
     def _pairs(self, exclusive: _Exclusive, peers: list[_Exclusive]) -> Iterator[tuple[Branch, Branch]]:
-        """Yield the pairs of alternatives that are not both in one `oneOf` of the other schema."""
+        """Yield the pairs of alternatives that can overlap and are not both in one `oneOf` of `peers`.
+
+        Only the `oneOf` of `peers` that has the most alternatives in common with `exclusive` is examined.
+        """
         shared = max((self._shared_branches(exclusive, peer) for peer in peers), key=len, default=set())
         index = TagIndex(exclusive.branches)
         position = {branch: number for number, branch in enumerate(exclusive.branches)}
@@ -284,8 +287,9 @@ class _Search:
     def _provable(self, first: Node, second: Node) -> bool:
         """Return whether a common value of two alternatives can prove a change.
 
-        Many servers select the alternative for an open object by its properties. A common object therefore
-        proves a change only if one alternative allows all values of the other alternative.
+        Many servers select the alternative for an open object by its properties. For two open objects, a
+        common value therefore proves a change only in requests, and only if one alternative allows all values
+        of the other alternative.
         """
         if not (members.is_open(first) and members.is_open(second)):
             return True
@@ -297,7 +301,7 @@ class _Search:
         )
 
     def _may_search(self) -> bool:
-        """Count one search, and return whether another search is allowed by the limit."""
+        """Count one search, and return whether the limit allows this search."""
         self._questions += 1
         if self._questions > OVERLAPS.number:
             self.limits.add(OVERLAPS)

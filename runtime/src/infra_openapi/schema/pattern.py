@@ -1,4 +1,4 @@
-"""Match the `pattern` of a schema with Python's `re`, unless the pattern can take exponential time."""
+"""Match the `pattern` of a schema with an automaton, or with `re` if this cannot take exponential time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from infra_openapi.schema import regex_automaton
 
-#: Nested repetitions and repetitions of ambiguous alternatives can take exponential time.
+#: Nested repetitions, repetitions of alternatives, and back-references can take exponential time.
 _RISKY = re.compile(r"[+*}?]\)*\)[+*{]|\|[^()]*\)[+*{]|\\[1-9]")
 #: The length of the longest text that is matched with `re`, because `re` can take polynomial time.
 _MAX_LENGTH = 256
@@ -26,7 +26,7 @@ def matches(pattern: str, text: str) -> bool | None:
 
 
 def harmless(pattern: str) -> bool:
-    """Return whether a pattern is valid in Python and cannot take exponential time."""
+    """Return whether a pattern is valid in Python and has no construct of `_RISKY`."""
     if _RISKY.search(pattern):
         return False
     try:

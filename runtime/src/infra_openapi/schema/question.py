@@ -53,7 +53,7 @@ class _LimitError(Exception):
 
 
 class Questions:
-    """Searches for values in one direction (request, response or none); each answer is stored.
+    """Searches for values in one direction (request, response or none); values and proofs are stored.
 
     A schema can refer to itself, so a question can occur again before its answer is known. If the question
     contains a schema that must not allow the value, the search then assumes that no value exists. If a value
@@ -79,7 +79,7 @@ class Questions:
     def ask(self, **roles: Unpack[Roles]) -> Any:
         """Return a value that fits all roles, `NOTHING` if no value fits, or the limit that was reached.
 
-        The value can violate keywords that cannot be evaluated, such as an unknown `format`.
+        The value can violate some keywords, such as an unknown `format`, or a `minItems` of more than 100.
         """
         literals = [Literal(node, Role.SENT) for node in roles.get("sent", ())]
         literals += [Literal(node, Role.HELD) for node in roles.get("held", ())]

@@ -386,7 +386,7 @@ def _readable(low: int, high: int) -> int:
 
 
 def of_lengths(minimum: float | None, maximum: float | None) -> str:
-    """Return a regular expression that matches every string with `minimum` to `maximum` characters."""
+    """Return a regular expression that matches exactly the strings of `minimum` to `maximum` characters."""
     return f"^[^]{{{int(minimum or 0)},{'' if maximum is None else int(maximum)}}}$"
 
 

@@ -193,9 +193,10 @@ def _implied_count(name: str, old: Node, new: Node) -> bool:
 
 
 def _always_required(node: Node) -> int:
-    """Return the number of required properties of a schema that are required in requests and in responses.
+    """Return the minimum number of properties that are required in requests and in responses.
 
     A read-only property is not required in requests, and a write-only property is not required in responses.
+    A property whose schema contains a reference or `allOf` is not counted, because it can be such a property.
     """
     required = (node.properties.get(name, ()) for name in node.required)
     return sum(

@@ -13,7 +13,7 @@ from infra_openapi.schema.format import HINTS, WIDER
 from infra_openapi.schema.limits import Limit
 from infra_openapi.schema.node import Bound, Facet, Node, canonical, narrower_end
 
-#: The maximum number of integers in a range that are tried one by one.
+#: The maximum number of integers, or of multiples of a number, that are tried one by one.
 _MAX_TRIED = 256
 #: The expression that no string matches.
 _MATCHES_NOTHING = "[]"
@@ -159,8 +159,8 @@ def _numbers_between(low: Facet | None, high: Facet | None, count: int) -> Itera
 def text(node: Node, rejecting_nodes: Sequence[Node]) -> str | Limit | None:
     """Return a string that `node` allows and all schemas in `rejecting_nodes` reject; None if there is none.
 
-    If the patterns are too large for the search, the result is a limit. If a pattern is not supported, the
-    result is a string that can violate the conditions.
+    If the patterns are too large for the search, the result is a limit. If a pattern is not supported, or the
+    minimum length is greater than `_MAX_LENGTH`, the result is a string that can violate the conditions.
     """
     return _text(node, [list(_text_violations(node, rejecting)) for rejecting in rejecting_nodes], ())
 

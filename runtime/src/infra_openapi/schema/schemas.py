@@ -23,7 +23,7 @@ _COMPOSED = frozenset({"allOf", "anyOf", "oneOf", "not"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schemas:
-    """Computes normal forms, equality and example values of schemas, and stores the results."""
+    """Computes normal forms, equality, example values and proofs for schemas."""
 
     equality: Equality
     normalizer: Normalizer

@@ -2,8 +2,8 @@
 
 The alternatives are matched by content, by a tag (a required property with enumerated values), by the name of
 their reference, by title and by shape. Each step uses a dictionary, so the cost is proportional to the number
-of alternatives. An alternative without a partner is compared with those alternatives of the other schema that
-can have the same tag values.
+of alternatives if few of them have the same key. An alternative without a partner is compared with those
+alternatives of the other schema that can have the same tag values.
 """
 
 from __future__ import annotations
@@ -117,7 +117,8 @@ class _Matching:
     ) -> dict[Branch, Branch]:
         """Return a mapping from each alternative to its partner, and remove the partners from `_free`.
 
-        The most similar alternatives are paired first.
+        Of at most `_MAX_SORTED` pairs, the most similar are paired first. With equal content, the order of
+        the alternatives decides.
         """
         pairs = [(branch, candidate) for branch in sent for candidate in received if fits(branch, candidate)]
         if 1 < len(pairs) <= _MAX_SORTED and fits is not _always:
@@ -130,7 +131,7 @@ class _Matching:
         return partners
 
     def _similarity(self, branch: Branch, other_branch: Branch) -> float:
-        """Return the similarity of two alternatives: the fraction of keywords that both have (0 to 1)."""
+        """Return the fraction of equal keywords, property names and property schemas (0 to 1)."""
         marks, other_marks = self._marks(branch), self._marks(other_branch)
         return len(marks & other_marks) / max(1, len(marks | other_marks))
 

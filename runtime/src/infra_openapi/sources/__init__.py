@@ -24,7 +24,7 @@ from infra_openapi.errors import CompareError
 
 _APP = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?:\(\))?\Z")
 _DOCUMENT = re.compile(r"\.(?:json|ya?ml)\Z", re.IGNORECASE)
-#: The default time limit, in seconds, for the response of a server and for the import of an app.
+#: The default time limit, in seconds, for a response, for the import of an app, and for a named pipe.
 DEFAULT_TIMEOUT = 60.0
 
 
@@ -43,7 +43,7 @@ class Kind(enum.StrEnum):
 class Opened:
     """An OpenAPI document that was read, and the name of its source.
 
-    `path` is the file of the document in the working tree, or None if the source is not a file.
+    `path` is the file of the document in the working tree, or None if the source is not a regular file.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Access:
     root: Path | None = None
     #: whether a document that is a file may refer to URLs
     network: bool = False
-    #: the maximum number of seconds to wait for a server or an app
+    #: the maximum number of seconds to wait for a server, an app or a named pipe
     timeout: float = DEFAULT_TIMEOUT
 
 
@@ -68,7 +68,8 @@ def kind_of(source: str, directory: Path = Path()) -> Kind:
     """Return the kind of a source, derived from its text.
 
     `main:openapi.yaml` is a file in a git revision, because it ends with `.json`, `.yaml` or `.yml`.
-    `shop.web:app` is an attribute of a Python module. An existing path is always a file.
+    `shop.web:app` is an attribute of a Python module. An existing path is a file, unless the source is `-`, a
+    URL or begins with `service:`.
     """
     if source == "-":
         return Kind.STDIN

@@ -72,7 +72,8 @@ def _run(target: str, directory: Path, answer: Path, output: Path, timeout: floa
                 hint="Increase the value of `--timeout`.",
             ) from None
         finally:
-            # The processes that the app has started are killed, too.
+            # The processes that the app has started are killed, too, unless they are in another process
+            # group.
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -31,7 +31,7 @@ def reader(source: str, directory: Path) -> tuple[str, Reader]:
     `directory`; `:openapi.yaml`, without a revision, is the staged file.
 
     Raises:
-        CompareError: git, the repository or the revision does not exist.
+        CompareError: git, the repository or the revision does not exist, or `source` has another form.
     """
     revision, _, path = source.partition(":")
     if not path or revision.startswith("-"):
@@ -116,7 +116,7 @@ class _Repository:
     def blob(self, commit: str, path: str) -> tuple[str, int, str] | None:
         """Return kind, size in bytes and hash of the git object at `path`; None if the path does not exist.
 
-        Symbolic links are followed.
+        Symbolic links are followed, except in git's index.
         """
         if "\n" in path or "\0" in path:
             return None

@@ -47,7 +47,7 @@ def fetched(url: str, timeout: float) -> bytes:
 
     Raises:
         CompareError: the response is not complete after `timeout` seconds, is too large, or does not have the
-            status 200.
+            status 200; the URL redirects to another server or too often; or httpx is not installed.
     """
     try:
         import httpx
