@@ -38,7 +38,11 @@ class Unit(Endpoint):
         self.unkeepable = ""
 
     def example(self) -> AbstractContextManager[Any]:
-        """Return a context manager for an empty part of this unit, for one Hypothesis example."""
+        """Return a context manager for an empty part of this unit, for one Hypothesis example.
+
+        Raises `ConfigurationError` if the units of this kind cannot be divided: the class of the unit does
+        not replace this method.
+        """
         raise ConfigurationError(
             f"{self.name} does not support `example()`, because its isolation units cannot be divided",
             hint=f'Use a separate unit in each example: `with infra_unit("{self.name}") as {self.name}:`.',
@@ -62,7 +66,8 @@ class Units(Protocol):
     def acquire(self, label: str) -> Unit:
         """Return an isolation unit that no other test uses and that contains no changes of earlier tests.
 
-        `label` is the id of the test, module or class that uses the unit.
+        `label` is the id of the test, module or class that uses the unit, or the argument `label` of
+        `infra_unit`.
         """
 
     @abstractmethod

@@ -88,7 +88,10 @@ class Capsules:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[Any]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """After a failed phase of a test, add the services' logs to pytest's output and write the report."""
+        """After a failed phase of a test, add the services' logs to pytest's output and write the report.
+
+        If this process has not opened a stack, nothing is added or written.
+        """
         report = yield
         vars(report)[DETAILS] = self._tracing.record(item, call, report)
         if report.failed and self._session.data:
