@@ -50,7 +50,7 @@ class Group(click.Group):
 
 
 def report(error: click.UsageError) -> None:
-    """Print a usage error in the same form as all other errors."""
+    """Print a usage error in the same form as an `InfraError`."""
     infra_error = InfraError(_message(error))
     if error.ctx is not None:
         infra_error.hint = (
