@@ -16,7 +16,7 @@ from infra_runtime.manifest import KINDS, joined
 def complete_services(
     context: click.Context, _parameter: click.Parameter, prefix: str
 ) -> list[CompletionItem]:
-    """Return the names of all kinds, of the services with a log, and of the services in the stack file."""
+    """Return the names of kinds, of services with a log, and of services in the stack file with a prefix."""
     options = context.params
     target = Target(
         directory=options.get("directory"), environment=options.get("environment"), data=options.get("data")

@@ -161,8 +161,8 @@ def _running(paths: Paths) -> tuple[Finding, Sequence[ServiceStatus]]:
 def _listening(services: Sequence[ServiceStatus]) -> Iterator[Finding]:
     """Yield a finding for each listening port that is not in `ports` of its service or not on loopback.
 
-    A port that is not in `ports` is not reserved for the stack, so two stacks with this service cannot run at
-    the same time. An address outside loopback is reachable from other machines.
+    A port that is not in `ports` is not reserved for the stack, so it can prevent two stacks with this
+    service from running at the same time. An address outside loopback is reachable from other machines.
     """
     table = processes.table().values()
     for service in services:

@@ -1,8 +1,8 @@
 """The handler of Ctrl-C while Python imports the modules of a command.
 
 Python ignores a `KeyboardInterrupt` that is raised in a finalizer or in the callback of a weak reference.
-Each import runs such a callback. Therefore the handler also records the signal, and a long-running command
-checks the record at its start.
+Each import runs such a callback. Therefore the handler also records the signal, and `infra runtime up` checks
+the record at its start.
 """
 
 from __future__ import annotations

@@ -107,9 +107,10 @@ def resolve_environments(target: Target, export: Export, environments: Sequence[
 
 @contextlib.contextmanager
 def checked(stacks: Sequence[Resolved]) -> Iterator[None]:
-    """Check that no stack has a secret in plain text, and add file and line to errors about settings.
+    """Check the stacks for secrets in plain text, and add file and line to errors about settings.
 
-    The secrets are checked before the `with` block runs. The file and the line of the setting are added to a
+    The secrets are checked before the `with` block runs; in development and test, secrets in the stack file
+    are accepted. The file and the line of the setting, if it is in the stack file, are added to a
     `ConfigurationError` that the block raises.
     """
     from infra_runtime.engines.project import check_secrets, located
@@ -140,7 +141,7 @@ def write(
     command that starts the stack. If `complete` is false, generated files of other exports stay in the
     folder.
 
-    Raises `ExportError` if a file is not up to date, or cannot be written.
+    Raises `ExportError` if a file cannot be written, or, with `--check`, is not up to date.
     """
     from infra_runtime.engines import output as files_on_disk
 

@@ -15,7 +15,10 @@ MAX_TAIL = 1 << 20
 
 
 class Follower:
-    """A reader of the new lines in files that other processes create, extend, truncate and replace."""
+    """A reader of the new lines in files that other processes create, extend and truncate.
+
+    A file that has become shorter since the last read is read from its beginning.
+    """
 
     def __init__(
         self,
@@ -36,7 +39,7 @@ class Follower:
         return [(path, line) for path in self._paths() for line in self._new(path)]
 
     def lines(self) -> Iterator[tuple[Path, str]]:
-        """Yield each new line with its file when the line is written; the generator does not end."""
+        """Yield each new line with its file, about `POLL_INTERVAL` after it was written; do not end."""
         while True:
             yield from self.new()
             self._pause(POLL_INTERVAL)

@@ -53,8 +53,9 @@ def affected_services(changed: Iterable[str], root: Path, globs: Mapping[str, Se
 def folders(root: Path, globs: Iterable[str]) -> list[Path]:
     """Return the folders that must be watched for these globs.
 
-    The folder of a glob is its path before the first wildcard, or the nearest parent of this path that
-    exists. A folder inside another watched folder is omitted.
+    The folder of a glob is its path before the first wildcard, up to the last slash; without a slash, the
+    whole path before the wildcard. If this folder is missing, its nearest parent that exists is used. A
+    folder inside another watched folder is omitted.
     """
     candidates = set()
     for glob in globs:

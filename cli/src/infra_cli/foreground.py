@@ -88,8 +88,8 @@ class ReportedStack:
         self._report = report
         self._stack = LocalEngine().open(resolved, starting=True)
         self._has_ended = False
-        #: whether the stack keeps running after the end of this lease, because another client has a lease or
-        #: because the stack is detached
+        #: whether, after the start, another client had a lease or the stack was detached: the stack then
+        #: keeps running after the end of this lease
         self.shared = False
         self._supervisor = processes.look(self._stack.status().pid)
 
@@ -128,7 +128,8 @@ class ReportedStack:
 
         If `watched` is a plan, services of this plan are restarted when their files change.
 
-        Raises `SupervisorError` if the supervisor exited without stopping the stack.
+        Raises `SupervisorError` if the supervisor exited without stopping the stack, and `LeftoverError` if
+        something is left of the stack.
         """
         watcher = Watcher(self._paths, Path(watched.root), globs_of(watched)) if watched else None
         received_down = False
@@ -152,10 +153,11 @@ class ReportedStack:
         return 0
 
     def finish(self) -> None:
-        """End the lease. If it was the last lease, wait until the stack is stopped, and print the leak check.
+        """End the lease. If the stack then stops, wait for its end, and print the leak check.
 
-        The leak check lists the processes, ports and sockets that are left. Ctrl-C during the wait kills the
-        supervisor.
+        The stack keeps running if another client has a lease or the stack is detached. The leak check lists
+        the processes, ports and sockets that are left; `LeftoverError` is raised if something is left.
+        Ctrl-C during the wait kills the supervisor and the processes of the stack.
         """
         if self._has_ended:
             return

@@ -32,8 +32,9 @@ def build_images(
 ) -> tuple[Project, list[Built]]:
     """Build the images of the user's own services in a stack, and return the project and the images.
 
-    A missing option has the value of the table `image` in the stack file. The stack is resolved for the
-    environment production, unless the target contains another environment.
+    A missing `base`, `platforms`, `python`, `combined` or `lock` has the value in the table `image` of the
+    stack file. The stack is resolved for the environment production, unless the target contains another
+    environment.
     """
     from infra_runtime.binaries import lockfile
     from infra_runtime.config.declared_image import declared_image

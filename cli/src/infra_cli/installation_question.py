@@ -23,7 +23,7 @@ _YES = frozenset({"1", "true", "yes", "on"})
 
 
 def install_missing(resolved: Resolved, error: BinaryMissingError, *, allowed: bool, may_ask: bool) -> bool:
-    """Install the missing executables of a plan; return whether they were installed.
+    """Install the missing executables of a plan that have a recipe; return whether they were installed.
 
     The option `--install` (`allowed`), INFRA_INSTALL=1 or, in a terminal, the answer to a question allows the
     installation. In CI, the command does not ask. If recipes exist but the installation is not allowed, the

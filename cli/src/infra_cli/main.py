@@ -1,8 +1,8 @@
 """The program `infra`, which runs a command and reports errors with a message, a hint and an exit code.
 
 A command is a module with the attribute `command`, listed in `COMMANDS`. The module of a command is imported
-only when the command is used, and the command imports slow modules only when it runs, so that commands such
-as `infra runtime status` are fast.
+only when the command is used or the help of its group is printed, and the command imports slow modules only
+when it runs, so that commands such as `infra runtime status` are fast.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class Root(usage_errors.Group):
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the requested command; if it fails, print the error and exit with the error's exit code."""
+        """Run the requested command; print an `InfraError` or `OpenApiError`, and exit with its exit code."""
         try:
             code = super().invoke(ctx)
             output.flush()

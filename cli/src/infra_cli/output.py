@@ -40,7 +40,10 @@ def select_stack(options: Callable[[str], str]) -> None:
 
 
 def commands(text: str) -> str:
-    """Return a copy of a text, in which each `infra runtime …` command has the options of the stack."""
+    """Return a copy of a text, in which `infra runtime …` commands have the options of the stack.
+
+    A command that already has `--data` is not changed.
+    """
 
     context = click.get_current_context(silent=True)
     options_of = context.meta.get(_OPTIONS) if context else None
@@ -103,7 +106,8 @@ def print_error(error: InfraError | OpenApiError) -> None:
 def columns(rows: Iterable[Sequence[str]], *, header: Sequence[str] = ()) -> list[str]:
     """Return rows of a table as lines with aligned columns.
 
-    The escape sequences of colours do not count for the width, and the last column is not padded.
+    The escape sequences of colours do not count for the width, and the last column is not padded. Without
+    rows, the result is empty, also without the header.
     """
     table = [tuple(row) for row in rows]
     if header and table:

@@ -28,8 +28,8 @@ If a command fails, it prints a message and a hint on standard error, and exits 
 [exit code](exit-codes.md) of the error.
 
 Colours are printed only in terminals; the environment variable `NO_COLOR` disables them. Secrets of the stack
-are masked in the output of all commands except `infra config env --reveal`, `infra runtime open --print` (a
-login link) and `infra runtime logs` (the lines that services have written).
+are masked in the output of all commands except `infra config env --reveal`, `infra runtime open` with
+`--print` or `--json` (a login link) and `infra runtime logs` (the lines that services have written).
 
 To complete commands, options and services with the Tab key, add one of these lines to the shell's start file:
 

@@ -30,7 +30,9 @@ def control(target: Target, method: Method[Names, Outcome], names: Sequence[str]
 def await_ready(target: Target, names: Sequence[str], seconds: float, *, as_json: bool) -> None:
     """Wait until the stack is running and the services are ready, and print their phases.
 
-    Raises `WaitTimeoutError`, or the first failure of a service.
+    Without `names`, all services are awaited; a stopped service is then not an error. Raises
+    `WaitTimeoutError`, `UnknownServiceError` if the stack has no service with one of the names, or the first
+    failure of a service.
     """
     deadline = time.monotonic() + seconds
     while True:

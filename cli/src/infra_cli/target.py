@@ -120,7 +120,8 @@ class Target:
     def resolve(self, *names: str, **options: Any) -> Resolved:
         """Return the resolved plan of the selected stack.
 
-        If `names` is given, the plan contains only these services and the services that they need.
+        If `names` is given, the plan contains only these services, the services that they need, and those
+        whose contributions they use.
         """
         from infra_runtime.config.resolve import resolve
 
@@ -147,7 +148,7 @@ def target(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def target_in(help_of_environment: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator like `target`, for a command whose option `--env` has another default."""
+    """Return a decorator like `target`, for a command whose option `--env` has another help text."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         @click.option(

@@ -47,7 +47,7 @@ class Lines:
                 output.note(f"`infra runtime logs {name}` prints the log of the service")
 
     def ready(self, outcome: Outcome, seconds: float, *, how_to_stop: str) -> None:
-        """Print the URLs of the started services and how to stop the stack.
+        """Print the phases and addresses of the services and, without failures, how to stop the stack.
 
         If `how_to_stop` is empty, nothing is printed.
         """
@@ -91,8 +91,8 @@ class LiveReport(Lines):
 class JsonReport:
     """A report of `infra runtime up` as lines of JSON.
 
-    The lines are the events of the journal, the line `stack` after the start, and the line `proof` at the
-    end.
+    The lines are the events of the journal, the line `stack` after the start, and the line `proof` after the
+    stack was stopped.
     """
 
     @contextmanager
@@ -146,7 +146,10 @@ def progress_lines(status: Status) -> list[str]:
 
 
 def endpoint_table(services: Services) -> list[str]:
-    """Return the lines of a table with the URLs of each service and of its web pages, a dashboard first."""
+    """Return the lines of a table with the URLs of each service and of its web pages, a dashboard first.
+
+    A service without the export `url` has its ports, or else its summary; a failed service has no address.
+    """
     rows = []
     for service in sorted(services, key=lambda service: service.kind != DASHBOARD.name):
         addresses = output.urls(service.exports)

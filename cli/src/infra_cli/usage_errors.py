@@ -12,9 +12,12 @@ from infra_runtime.errors import InfraError, close_match
 
 
 class Group(click.Group):
-    """A group of commands. For an unknown command, the error suggests a similar command of any group."""
+    """A group of commands. For an unknown command, the error suggests a similar command, if there is one.
 
-    #: the commands of all groups: name → full name
+    The commands of this group and those in `all_commands` are compared.
+    """
+
+    #: name → full name: the commands of all groups in `infra` and its groups, empty in nested groups
     all_commands: ClassVar[Mapping[str, str]] = {}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -47,7 +50,7 @@ class Group(click.Group):
 
 
 def report(error: click.UsageError) -> None:
-    """Print a usage error in the same form as all other errors."""
+    """Print a usage error in the same form as an `InfraError`."""
     infra_error = InfraError(_message(error))
     if error.ctx is not None:
         infra_error.hint = (

@@ -1,7 +1,8 @@
 """Cause faults in tests: kill, stop or pause services, and disturb connections.
 
 Every fault ends at the latest after the test. A fault in a service affects all tests that use the service.
-With pytest-xdist, run such tests on a separate stack, or use a proxy, which affects only one test.
+With pytest-xdist, give such tests the marker `infra_exclusive`, run them on a separate stack, or use a proxy,
+which affects only one test.
 """
 
 from __future__ import annotations

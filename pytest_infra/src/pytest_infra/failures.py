@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Failures:
     """The failed requests of this process for services and isolation units.
 
-    A service that did not start is not started again for later tests.
+    A request that has failed is not tried again for later tests. Another request that includes the same
+    service tries to start it again.
     """
 
     def __init__(self) -> None:

@@ -58,7 +58,7 @@ class Child:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Print the error of the child, and exit without tear-down: the fixtures belong to the parent."""
+        """Print the report of the child, and exit without tear-down: the fixtures belong to the parent."""
         self._exit(
             f"has returned from the {report.when} of {report.nodeid}, and exits now\n{report.longreprtext}"
         )

@@ -21,7 +21,8 @@ def units(context: KitContext) -> HookUnits:
 class HookUnits:
     """The isolation units that the hook `pytest_infra_isolate` creates, one unit for each test.
 
-    The hook returns a context manager, which is entered before the test; the exit removes the unit.
+    With a wider scope of the fixture, there is one unit for each class, module or session. The hook returns a
+    context manager, which is entered before the test; the exit removes the unit.
     """
 
     def __init__(self, server: Endpoint, owner: Owner, hook: pluggy.HookRelay) -> None:
@@ -46,5 +47,5 @@ class HookUnits:
             context_manager.__exit__(None, None, None)
 
     def close(self) -> list[str]:
-        """Return an empty list: the units of a hook are already removed after each test."""
+        """Return an empty list: the units of a hook are already removed when they are released."""
         return []

@@ -22,7 +22,8 @@ def pytest_infra_isolate(
 ) -> AbstractContextManager[Mapping[str, str]] | None:
     """Return a context manager that creates an isolation unit of a service and removes it at its exit.
 
-    `label` is the id of the test, module or class that uses the unit, or the argument `label` of
-    `infra_unit`. The context manager yields a mapping from name to value: the exports of the unit that
-    differ from the exports of the service. If the hook returns None, all tests share the service.
+    `label` is the id of the test, class or module that uses the unit (empty for the session), or the argument
+    `label` of `infra_unit`. The context manager yields a mapping from name to value: the exports of the unit
+    that differ from the exports of the service. If all implementations of the hook return None, the test uses
+    the shared service.
     """

@@ -196,7 +196,8 @@ def _services(table: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
 def _kind(service: Mapping[str, Any]) -> str | None:
     """Return the kind of a service from its table in the stack file.
 
-    The result is an empty string if the table has a `command`, because this is a service of the user.
+    The result is an empty string if the table has a `command`, because this is a service of the user, and
+    None if the table has no kind.
     """
     if "command" in service:
         return ""

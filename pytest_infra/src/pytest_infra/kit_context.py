@@ -38,8 +38,8 @@ class KitContext:
     #: a function that returns the value of another service's fixture (a unit, or the server), or None if the
     #: running test does not use this fixture
     current: Callable[[str], Endpoint | None] = lambda _: None
-    #: a function that returns whether only this process uses the service, and no other process, such as
-    #: another xdist worker or the command `infra`
+    #: a function that returns whether no other process, such as another xdist worker or `infra runtime up`,
+    #: has a lease on the stack; leases of xdist workers are ignored while the test uses the service alone
     alone: Callable[[], bool] = lambda: False
     #: a function that returns whether the running test uses the service alone, by the marker
     #: `infra_exclusive`; always False without pytest-xdist

@@ -94,7 +94,8 @@ class Logs:
         """Return the first line that a service has logged since the test began and that matches a pattern.
 
         If the log does not contain the line yet, wait for it. The pattern is searched in the line and in
-        the message of a structured line. Raises `LogLineMissingError` after `timeout` seconds.
+        the message of a structured line. Raises `LogLineMissingError` after `timeout` seconds, which include
+        the start of the service if it has not been started yet.
         """
         __tracebackhide__ = True  # pytest then shows the line of the test that calls this method
         expression = re.compile(pattern)

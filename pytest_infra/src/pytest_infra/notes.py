@@ -59,7 +59,7 @@ class Notes:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Add the notes of this process to each test report.
+        """Add the notes of this process to each test report, once it has used a stack or added a message.
 
         The controller of pytest-xdist then has the notes, even if this worker is killed later.
         """

@@ -45,8 +45,9 @@ class OpenapiSnapshot:
         the project has no stack file, relative to the folder of the option `--infra-directory` (by default,
         pytest's root directory). Without `snapshot`, the path is in the stack file: `api` selects one of the
         APIs in the file, and is not needed if there is only one. If the stack file has no API, the path is
-        `openapi.json`. `fail_on` is `breaking`, `warning` or `none`. With `--infra-update-openapi`, the
-        snapshot is first replaced by the document of `app`.
+        `openapi.json`. With `snapshot`, the rules of the stack file are not used. `fail_on` is `breaking`,
+        `warning` or `none`. With `--infra-update-openapi`, the snapshot is first replaced by the document of
+        `app`. A comparison that is not possible also fails the test.
         """
         from infra_openapi.errors import OpenApiError
         from infra_runtime.errors import InfraError
@@ -90,7 +91,7 @@ class OpenapiSnapshot:
         return report
 
     def _declared(self, snapshot: str | Path | None, api: str | None) -> tuple[Path, str, Policy]:
-        """Return the settings of an API in the stack file.
+        """Return the settings of an API in the stack file, or the defaults if the stack file is not used.
 
         The result contains the base directory, the path of the snapshot relative to this directory, and the
         policy (the levels of the rules).

@@ -1,4 +1,4 @@
-"""The options of the plugin: pytest's command line has priority, then variables, then the ini file."""
+"""The options of the plugin: pytest's command line has priority, then `VARIABLES`, then the ini file."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ OPTIONS: dict[str, tuple[str, str]] = {
 #: not check the API.
 UPDATE_OPENAPI = "--infra-update-openapi"
 
-#: The seconds for which a warm stack keeps running.
+#: The seconds for which a warm stack keeps running by default.
 REUSE_SECONDS = 3600.0
 #: The engines, and the environment variables of the options that select a stack in a cluster. A variable has
 #: priority over the ini value.

@@ -57,8 +57,9 @@ class Exporter:
     def flush(self, seconds: float) -> str:
         """Wait until the receiver has accepted all spans, but not longer than `seconds`.
 
-        The result is a text with the number of spans that were not accepted, and the reason; the text is
-        empty if all spans were accepted.
+        A request that is being sent or answered can add `PATIENCE` seconds. The result is a text with the
+        number of spans that were not accepted since the last call, and the reason; the text is empty if all
+        spans were accepted.
         """
         deadline = time.monotonic() + seconds
         while True:

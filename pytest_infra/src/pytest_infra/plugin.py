@@ -85,7 +85,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Add the markers, and the report about the whole run (not in a worker of pytest-xdist)."""
+    """Add the markers and, except in a worker of pytest-xdist, the report about the run and its record."""
     if not config.pluginmanager.has_plugin(SERVICES):
         _begin(config)  # a conftest has loaded the plugin after the hook for initial conftests was called
     config.addinivalue_line("markers", MARKER)
@@ -105,7 +105,8 @@ def _begin(config: pytest.Config) -> None:
 
     A plugin that is loaded later, for example by `pytest_plugins` in a conftest, can replace a fixture of
     this plugin by a fixture of the same name, which can use the replaced fixture. If a plugin that was loaded
-    earlier has a fixture of the same name, the fixture of this plugin is not created.
+    earlier has a fixture of the same name, the fixture of this plugin is not created, unless the kit of the
+    service replaces that plugin.
     """
     previous_value = os.environ.get(ENVIRONMENT)
 

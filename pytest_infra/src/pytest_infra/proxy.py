@@ -63,7 +63,7 @@ class Proxy:
 
     @contextlib.contextmanager
     def cut(self) -> Iterator[None]:
-        """Reset every connection, and refuse new connections, until the block ends."""
+        """Close every connection, and refuse new connections, until the block ends."""
         self._run(self._cut())
         try:
             yield
@@ -193,7 +193,10 @@ class Proxy:
 
 
 def with_port(target: Endpoint, old_port: int, new_port: int) -> Endpoint:
-    """Return a copy of an endpoint with `new_port` instead of `old_port`, in its ports and exports."""
+    """Return a copy of an endpoint with `new_port` instead of `old_port`, in its ports and exports.
+
+    An export such as `socket_url`, which does not contain the port, still leads to the service itself.
+    """
     exports = {name: _replaced(text, old_port, new_port) for name, text in target.items()}
     ports: Mapping[str, int] = {
         name: new_port if port == old_port else port for name, port in target.ports.items()

@@ -41,7 +41,8 @@ HTTP = (
 def plugin_of(config: pytest.Config) -> ModuleType:
     """Return a pytest plugin with the fixtures of all services.
 
-    If another plugin already has a fixture of the same name, the fixture is not created.
+    If another plugin already has a fixture of the same name, the fixture is not created, except for the
+    `replaced_plugins` of a kit.
     """
     plugin = ModuleType("pytest_infra.services")
     loops, scopes = Loops(config), variants.scopes(config)

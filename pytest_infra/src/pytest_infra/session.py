@@ -41,7 +41,7 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._options = options.read(config)
-        #: the services that could not be started; the start of a service is tried only once
+        #: the requests for services that have failed; each of these requests is tried only once
         self.failures = Failures()
         #: functions that are called with the data directory before a stack is opened
         self.on_open: list[Callable[[str], None]] = []

@@ -144,5 +144,8 @@ class Recorder:
         return recorded_intervals
 
     def flush(self, seconds: float) -> str:
-        """Wait until the store has accepted all spans; return the result of `TraceStore.flush`."""
+        """Wait until the store has accepted all spans; return the result of `TraceStore.flush`.
+
+        Without a store, the result is empty.
+        """
         return self.store.flush(seconds) if self.store else ""

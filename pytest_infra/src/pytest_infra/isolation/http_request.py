@@ -33,7 +33,7 @@ def send(
 ) -> Response:
     """Send a request and return the response; a response with any status is returned.
 
-    Raises `OSError` if the server does not answer within `seconds`.
+    Raises `OSError` if the connection fails, or if the server sends nothing for `seconds`.
     """
     parts = urlsplit(url)
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
@@ -59,7 +59,7 @@ def request(
     """Send a request to a URL of a server, and return the body of the response.
 
     The method is POST if the request has a body, otherwise GET. Raises `CommandError` if the status is not
-    200, and `OSError` if the server does not answer within `seconds`.
+    200, and `OSError` as `send` does.
     """
     method = "GET" if body is None else "POST"
     response = send(url, method, body=body, headers=headers, seconds=seconds)

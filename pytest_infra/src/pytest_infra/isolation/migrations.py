@@ -38,8 +38,8 @@ ENDS = (SystemExit, pytest.fail.Exception)
 class Migrations:
     """A function that changes an empty isolation unit (such as a database), with a key.
 
-    The key is a hash of everything on which the result of the function depends. Two objects with the same key
-    are equal.
+    The key is a hash of the contents on which the result of the function depends. Two objects with the same
+    key are equal.
     """
 
     run: Migrate = field(compare=False)
@@ -51,8 +51,10 @@ class Migrations:
         """Return the migrations of a callable whose result depends on its module and on other files.
 
         The key depends on the content of the module and of the files, and on the values that the callable has
-        from `functools.partial`, defaults and enclosing functions. For a folder, the key depends on all files
-        in the folder except `__pycache__`. With a `version`, the key depends only on the string `version`.
+        from `functools.partial`, defaults and enclosing functions. It does not depend on the modules that
+        this module imports: they can be given in `files`. For a folder, the key depends on all files in the
+        folder except `__pycache__`; a missing file is ignored. With a `version`, the key depends only on the
+        string `version`.
         """
         content = [version.encode()] if version else [*_source(run), *contents(map(Path, files))]
         return cls(run=functools.partial(_call, run), key=key_of(content))
@@ -152,7 +154,10 @@ def key_of(parts: Iterable[bytes]) -> str:
 
 
 def contents(paths: Iterable[Path]) -> list[bytes]:
-    """Return the names and contents of files, as bytes; a folder adds all its files except `__pycache__`."""
+    """Return the names and contents of files, as bytes; a folder adds all its files except `__pycache__`.
+
+    A missing file is ignored.
+    """
     names_and_contents: list[bytes] = []
     for path in paths:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]

@@ -52,8 +52,9 @@ class Pool:
     """The names of the isolation units that are ready, and a thread that makes, resets and removes units.
 
     The thread resets used units before it makes new units, because a reset is faster. It makes new units
-    before it removes units, because a test may be waiting. `report` is called with a message when a unit
-    cannot be removed; `close` returns the names of such units instead.
+    before it removes units, because a test may be waiting; with more than `MAX_DISCARDED` units to remove,
+    the removal is first. `report` is called with a message when a unit cannot be removed; `close` returns the
+    names of such units instead.
     """
 
     def __init__(
@@ -119,13 +120,16 @@ class Pool:
             self._change.notify_all()
 
     def renew(self) -> None:
-        """Discard the units that are ready, because a restarted server may have lost them; make new units."""
+        """Discard the units that are ready, because a restarted server may have lost them.
+
+        The thread makes new units after the next call of `take`.
+        """
         with self._change:
             self._discarded += self._ready
             self._ready.clear()
 
     def close(self, *, remove: bool = True) -> list[str]:
-        """Remove all units, end the thread, and return the names of the units that could not be removed.
+        """Remove all units in the pool, end the thread, and return the names of units that were not removed.
 
         If `remove` is false, no unit is removed: the server stops now, and its data are deleted.
         """

@@ -8,7 +8,8 @@ from infra_runtime.engines.local.stack import Endpoint
 from pytest_infra.isolation.pool import Pool
 from pytest_infra.isolation.unit import Unit
 
-#: the file with the process id of the server in the server's data folder, written at each start
+#: the file with the process id of the server in the server's data folder, which MariaDB and RabbitMQ write at
+#: each start; a restart of a server without this file is not detected
 PID_FILE = "server.pid"
 
 

@@ -21,7 +21,7 @@ USED, KEPT = b"used", b"kept"
 
 
 class Slots:
-    """The slots of one service; all processes of the test run share the slots.
+    """The slots of one service; all processes that use the data directory share the slots.
 
     Each slot has a file in the data directory. A process that uses the slot holds a lock on the file. The
     lock is released when the process exits, even after SIGKILL. The content of the file shows whether the

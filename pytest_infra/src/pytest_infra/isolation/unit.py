@@ -38,7 +38,11 @@ class Unit(Endpoint):
         self.unkeepable = ""
 
     def example(self) -> AbstractContextManager[Any]:
-        """Return a context manager for an empty part of this unit, for one Hypothesis example."""
+        """Return a context manager for an empty part of this unit, for one Hypothesis example.
+
+        Raises `ConfigurationError` if the units of this kind cannot be divided: the class of the unit does
+        not replace this method.
+        """
         raise ConfigurationError(
             f"{self.name} does not support `example()`, because its isolation units cannot be divided",
             hint=f'Use a separate unit in each example: `with infra_unit("{self.name}") as {self.name}:`.',
@@ -62,12 +66,18 @@ class Units(Protocol):
     def acquire(self, label: str) -> Unit:
         """Return an isolation unit that no other test uses and that contains no changes of earlier tests.
 
-        `label` is the id of the test, module or class that uses the unit.
+        The units of kinds that cannot be divided are exceptions: they contain the data of all tests.
+
+        `label` is the id of the test, module or class that uses the unit, or the argument `label` of
+        `infra_unit`.
         """
 
     @abstractmethod
     def release(self, unit: Unit) -> None:
-        """Remove an isolation unit after its test, unless the attribute `keep` of the unit is set."""
+        """Remove or reset an isolation unit after its test, unless the attribute `keep` of the unit is set.
+
+        This can happen later, in the background; data that cannot be removed remain.
+        """
 
     @abstractmethod
     def close(self) -> list[str]:

@@ -88,7 +88,10 @@ class Capsules:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[Any]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """After a failed phase of a test, add the services' logs to pytest's output and write the report."""
+        """After a failed phase of a test, add the services' logs to pytest's output and write the report.
+
+        If this process has not opened a stack, nothing is added or written.
+        """
         report = yield
         vars(report)[DETAILS] = self._tracing.record(item, call, report)
         if report.failed and self._session.data:
@@ -190,7 +193,8 @@ class Capsules:
         try:
             if item.nodeid not in self._written:
                 with contextlib.suppress(OSError):
-                    disk.remove(str(folder))  # the existing report is from an earlier run
+                    # The existing report is from an earlier run, or of a test with the same folder name.
+                    disk.remove(str(folder))
                 self._written[item.nodeid] = {}
                 item.user_properties.append(("infra_capsule", str(folder)))
             make_folder(folder / "logs")
@@ -265,7 +269,10 @@ def _ready_services(status: Status | str) -> set[str]:
 
 
 def name_of(nodeid: str) -> str:
-    """Return a readable folder name for a test's id, without path separators."""
+    """Return a readable folder name for a test's id, without path separators, of at most 150 characters.
+
+    Two ids can have the same name, for example if their first 150 characters are the same.
+    """
     return re.sub(r"[^A-Za-z0-9._\[\]-]+", "-", nodeid.replace("::", ".").replace("/", ".")).strip(".-")[:150]
 
 

@@ -1,8 +1,8 @@
 """The set-up and the tear-down of users' fixtures as spans in the traces of tests.
 
 The plugin `FixtureSpans` is registered until the first services are ready, and while one of the ready
-services stores traces. In a stack without such a service, fixtures are not measured. Fixtures of other
-plugins are measured like those of users.
+services stores traces. In a stack without such a service, later fixtures are not measured. Fixtures of other
+plugins are measured like those of users, except those of pytest and pytest-infra.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NAME = "infra-fixture-spans"
 #: the minimum duration of a span in nanoseconds. A shorter period is recorded only if it contains another
 #: span, or if it is the set-up of a fixture that uses a service or fails.
 SHORTEST = 10**6
-#: the packages whose fixtures are not measured, because they are not the user's own fixtures
+#: the packages whose fixtures are not measured: pytest and this plugin, whose waits are measured anyway
 _NOT_MEASURED = frozenset({"_pytest", "pytest_infra"})
 
 

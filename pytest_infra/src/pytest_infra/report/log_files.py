@@ -108,9 +108,10 @@ def read(path: Path, start: int) -> tuple[bytes, int]:
 
 
 def without_others(text: str, owners: Collection[str], kit: ServiceKit) -> str:
-    """Return the text of a log without the lines that contain the name of another worker's unit.
+    """Return the text of a log without the lines that contain only names of other workers' units.
 
-    Lines that begin with a tab continue the line before them, and are removed with it.
+    Lines without the name of a unit are included. Lines that begin with a tab continue the line before them,
+    and are removed with it.
     """
     if not kit.unit_name:
         return text
@@ -127,7 +128,7 @@ def without_others(text: str, owners: Collection[str], kit: ServiceKit) -> str:
 def _sizes(data: Iterable[str]) -> Sizes:
     """Return a mapping from log file to size in bytes, for the logs in these data directories.
 
-    The function runs for every test, so it only lists the folders.
+    The log of the supervisor is omitted. The function runs for every test, so it only lists the folders.
     """
     sizes: Sizes = {}
     for folder in data:

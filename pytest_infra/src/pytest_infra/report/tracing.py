@@ -83,6 +83,8 @@ class Tracing:
     ) -> dict[str, Any]:
         """Add the spans of a phase, its fixtures and its waits; after the last phase, send all spans.
 
+        Nothing is sent if the test does not use a service or the stack does not store traces.
+
         Return the data about the phase for the record of the session: `waits` (names and seconds),
         `services`, the id of the `trace`, and the `error` with masked secrets. Keys without a value are
         omitted.
@@ -128,8 +130,9 @@ class Tracing:
         The result is None if the stack does not store traces, or if the test does not use a service.
 
         With `wait`, the method first waits until no new span has arrived for a short time, but not longer
-        than `ARRIVAL` seconds. If the service that stores traces does not answer, or is not in `answering`,
-        the trace contains only the spans of the plugin.
+        than `ARRIVAL` seconds, and only for the first `MAX_TESTS` failures of the process. If the service
+        that stores traces does not answer, or is not in `answering`, the trace contains only the spans of the
+        plugin.
         """
         if not self._service or not self._uses_services(item):
             return None
@@ -150,7 +153,7 @@ class Tracing:
         return stored._replace(spans=sorted(spans, key=lambda span: (span.start, -span.end)))
 
     def close(self) -> None:
-        """Wait at most `FLUSH` seconds until the spans of the last tests are stored."""
+        """Wait at most `FLUSH` seconds until the store has accepted the spans of the last tests."""
         if problem := self._recorder.flush(FLUSH):
             self._notes.add_message(f"{self._service} did not store all spans of tests: {problem}")
         self._recorder.store = None

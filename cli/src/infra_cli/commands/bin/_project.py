@@ -63,7 +63,7 @@ class Project:
     def installed(self, names: Sequence[str]) -> list[Installed]:
         """Return the installed entries of the store for these names; without names, return all entries.
 
-        The name of a program selects the recipes that contain the program. The entries can belong to other
+        The name of a program selects the entries that contain the program. The entries can belong to other
         projects. Raises `UsageError` if a name has no entry.
         """
         entries = self.store().installed()

@@ -38,9 +38,9 @@ def command(
     the file. The Python environment and the system are not changed, and root is not required. All projects of
     the user share the folder INFRA_BINARIES; its default is `binaries` in the user's cache. The size and the
     SHA-256 of each file must match the lock: `infra.lock` beside the stack file, or the lock of pytest-infra.
-    If Debian's archive no longer has a package of the lock, the recipe is locked again and its changes are
-    printed. The exit code is 14 if an installation fails, and 15 if a file differs from the lock or is unsafe
-    to unpack.
+    If Debian's archive no longer has a package of the lock, the missing recipes from Debian are locked again
+    and their changes are printed; this needs the network, so not with --offline and --from. The exit code is
+    14 if an installation fails, and 15 if a file differs from the lock or is unsafe to unpack.
 
     \b
     Examples:

@@ -35,8 +35,8 @@ def command(
     Without NAME, the command locks the recipes that infra.lock already contains, and the recipes of the stack
     file. The versions in infra.lock take precedence over the versions in the lock of pytest-infra. The file
     contains no addresses of registries: these addresses come from the configuration of pip, apt, Maven, Go
-    and npm. Commit the file, so that all machines of the project use the same executables. The exit code is
-    14 if a registry does not answer, or has no artefact for the platform.
+    and npm. Commit the file, so that all machines of the project use the same executables. If no source of
+    a recipe answers with an artefact for the platform, the exit code is 14, and nothing is written.
 
     \b
     Examples:

@@ -15,8 +15,8 @@ from infra_cli.commands.bin._project import Project, project
 def command(project: Project, *, names: tuple[str, ...], as_json: bool) -> None:
     """Print the recipes for which a registry has other artefacts than the lock, for this platform.
 
-    Without NAME, the command compares the installed recipes. Nothing is changed: `infra bin lock` writes the
-    new versions to infra.lock.
+    Without NAME, the command compares the recipes of this project that are installed. Nothing is changed:
+    `infra bin lock` writes the new versions to infra.lock.
 
     \b
     Examples:

@@ -24,7 +24,7 @@ def command(target: Target, *, reveal: bool, as_json: bool) -> None:
     The variables are the addresses that `infra runtime exec` sets; variables of a single service, INFRA_ENV
     and INFRA_DATA are not printed. Without --reveal, a variable that contains a secret (such as a password)
     is printed as a comment, and the secret is masked: the shell does not set a wrong password, and logs do
-    not contain the real password. In JSON, the value of such a variable is null.
+    not contain the real password. In JSON, the value of such a variable is null without --reveal.
 
     \b
     Example:

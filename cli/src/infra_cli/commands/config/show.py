@@ -29,9 +29,9 @@ from infra_runtime.errors import ConfigurationError
 def command(target: Target, *, keys: tuple[str, ...], profile: str | None, as_json: bool) -> None:
     """Show every setting of the stack and the source of its value; secrets are masked.
 
-    The source of a value is a line of the stack file or of `.env`, an environment variable, an option, the
-    configuration service or a default. With KEY, such as `services.postgres`, only the settings whose names
-    begin with KEY are shown.
+    The source of a value is a line of the stack file, of its overlay or of `.env`, an environment variable,
+    an option, the configuration service or a default. With KEY, such as `services.postgres`, only the setting
+    KEY and the settings below it (`KEY.…`) are shown.
 
     \b
     Examples:
@@ -67,7 +67,7 @@ def _begins(key: str, prefixes: Iterable[str]) -> bool:
 def _nearest(prefix: str, settings: Iterable[str]) -> str:
     """Return the end of an error message: the setting or table with the most similar name, or all names.
 
-    All names have the same number of parts as `prefix`.
+    A name with more parts than `prefix` is cut to the same number of parts.
     """
     from infra_runtime.errors import nearest
 
@@ -87,7 +87,7 @@ def _plain(text: str) -> Any:
 
 
 def _brief(text: str) -> str:
-    """Return the value of a setting as text for the printed table; empty values in a table are omitted."""
+    """Return the value of a setting as printed text; a table is printed without null, "" and empty lists."""
     value = _plain(text)
     if isinstance(value, dict):
         non_empty = {name: inner for name, inner in value.items() if inner not in (None, "", [])}

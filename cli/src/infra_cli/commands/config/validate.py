@@ -20,10 +20,11 @@ from infra_runtime.manifest import ENVIRONMENTS
 def command(target: Target, *, profile: str | None, as_json: bool) -> None:
     """Check the stack file and its references, in every environment or in the environment of --env.
 
-    If the stack file has errors, the command prints each with file and line, and the exit code is 6; for an
-    unknown name, it also prints the most similar name or the allowed names. After errors in one environment,
-    the other environments are not checked. The command does not check whether executables are installed: use
-    `infra dev doctor` for this check.
+    If the stack file has an error, the command prints it, with file and line if it belongs to one setting,
+    and the exit code is 6; for an unknown name, it also prints the most similar name or the allowed names.
+    Further errors can appear only after this error is corrected: the check of an environment can end at its
+    first error, and then the other environments are not checked. The command does not check whether
+    executables are installed: use `infra dev doctor` for this check.
 
     \b
     Example:

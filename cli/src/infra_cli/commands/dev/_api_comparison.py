@@ -52,8 +52,8 @@ class Comparison:
 
         if kind_of(source, self.directory) is Kind.SERVICE:
             service = open_source(service_url(source, self.target), access=self.access)
-            # The report contains the name of the source instead of the URL, because the port of the URL
-            # changes with each start.
+            # The report contains the name of the source instead of the URL, because the port of the URL can
+            # change with each start.
             return replace(service, name=source)
         return open_source(source, directory=self.directory, access=self.access)
 
@@ -152,7 +152,8 @@ def declared(
 def service_url(source: str, target: Target) -> str:
     """Return the URL of a source `service:NAME/path` in the running stack; the path may be omitted.
 
-    Raises `CompareError` if the service is not running or has no HTTP URL.
+    Raises `NoStackError` if no stack is running, and `CompareError` if the service has not been started or
+    has no HTTP URL.
     """
     from infra_openapi.errors import CompareError
     from infra_runtime.messages import ENDPOINTS, Nothing

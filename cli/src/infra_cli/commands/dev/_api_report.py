@@ -87,9 +87,9 @@ def exit_code(reports: Mapping[str, Report], fail_on: str) -> int:
 
 
 def update(comparisons: Iterable[Comparison], options: PrintOptions) -> int:
-    """Print the changes, and replace the snapshot files by the new documents (option `--update`).
+    """Replace the snapshot files by the new documents (option `--update`); return the exit code, 0.
 
-    Return the exit code of the command.
+    The changes since a valid old snapshot are printed first.
     """
     from infra_openapi import CompareError, snapshot
 

@@ -265,7 +265,10 @@ def check_options(options: Options) -> None:
 
 
 def comparisons_of(target: Target, options: Options) -> list[Comparison]:
-    """Return the comparison of the two documents on the command line, or of each declared API."""
+    """Return the comparison of the two documents on the command line, or of the declared APIs.
+
+    `--api` selects some of the declared APIs.
+    """
     # The garbage collector is disabled, because it needs a quarter of the time of a large comparison: large
     # documents consist of millions of objects that exist until the exit.
     gc.disable()

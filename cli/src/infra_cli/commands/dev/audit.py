@@ -31,11 +31,11 @@ def command() -> None:
 def verify(*, file: Path, head: str, as_json: bool) -> None:
     """Check that no entry of an audit log was changed, removed, added or moved.
 
-    If a line is wrong, or the file FILE.head does not match the log, the error names the first wrong line,
-    and the exit code is 15. The key of the hashes is read from the variable WEB_AUDIT_KEY. Two changes are
-    not detected: a program that has this key can replace the whole log, and any program can replace the log
-    and FILE.head by earlier copies. To detect this, store the printed hash on another machine, and give it to
-    the next check with --head.
+    If a line is wrong, or the file FILE.head is missing or does not match the log, the error names the first
+    wrong line, and the exit code is 15. The key of the hashes is read from the variable WEB_AUDIT_KEY. Two
+    changes are not detected: a program that has this key can replace the whole log, and any program can
+    replace the log and FILE.head by earlier copies. To detect this, store the printed hash on another
+    machine, and give it to the next check with --head.
 
     \b
     Examples:

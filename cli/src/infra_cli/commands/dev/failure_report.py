@@ -179,7 +179,7 @@ class NoFailureReportError(InfraError):
 
 
 def failure_reports(target: Target) -> list[tuple[Path, dict[str, Any]]]:
-    """Return the folder and the content of each failure report, sorted by the start of its test.
+    """Return folder and content of each complete failure report, sorted by the start of its test.
 
     If no option selects an environment or a data directory, the environment is `test`.
     """

@@ -30,9 +30,9 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print a JSON docume
 def command() -> None:
     """Issue and inspect JSON web tokens of an application that uses `infra_runtime.web`.
 
-    The key, the issuer and the audience are read from the variables WEB_JWT_… of the shell or, with
-    --service, of a service of the running stack. Secrets and tokens are never arguments, because other users
-    can see the arguments of a program.
+    The key, the issuer and the audience are read from the variables WEB_JWT_… of the shell. With --service,
+    the variables of a service of the running stack have priority. Secrets and tokens are never arguments,
+    because other users can see the arguments of a program.
 
     \b
     infra dev jwt issue ada --role clerk --service api
@@ -123,8 +123,10 @@ def inspect(target: Target, *, service: str | None, as_json: bool) -> int:
 def configured_tokens(target: Target, service: str | None, secret: str | None = None) -> Tokens | None:
     """Return the `Tokens` with the key from the environment variables; None if no key is set.
 
-    If `service` is given, the variables WEB_… of this running service are set first; `secret` then replaces
-    WEB_JWT_SECRET. Raises `ConfigurationError` if a variable is invalid or a library is missing.
+    If `service` is given, the variables WEB_… of this service are set first; a variable that the service does
+    not have keeps the value of the shell. `secret` then replaces WEB_JWT_SECRET. Raises `ConfigurationError`
+    if a variable is invalid or a library is missing, `NoStackError` if no stack is running, and
+    `UnknownServiceError` if the service has not been started.
     """
     try:
         from infra_runtime.web.settings import WebSettings

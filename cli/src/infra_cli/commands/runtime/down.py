@@ -30,8 +30,8 @@ def command(target: Target, *, wipe: bool, as_json: bool) -> None:
     data directory contains no data to remove.
 
     --wipe removes everything that pytest-infra created in the data directory, including snapshots and failure
-    reports. The directory itself is removed if it is then empty. For a directory without the marker file
-    `infra.json`, the command fails and changes nothing.
+    reports. The directory itself is removed if it is then empty. For a directory that contains other files
+    and no marker file `infra.json`, the command fails and removes nothing.
 
     \b
     Examples:

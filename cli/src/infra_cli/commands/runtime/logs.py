@@ -99,6 +99,8 @@ def command(
 ) -> None:
     """Show the output of the services, sorted by time.
 
+    With --follow, new lines are printed in the order in which they are read.
+
     The stack does not have to be running, except with `--from stream`. The level and the ids are found in
     JSON, in logfmt and in the log formats of common servers. SERVICE can also be `supervisor`, for the log of
     the supervisor itself.

@@ -25,8 +25,8 @@ from infra_runtime.manifest import DASHBOARD
 def command(target: Target, *, service: str, role: str, only_print: bool, as_json: bool) -> None:
     """Open the web page of a service in the browser.
 
-    Without SERVICE, the command opens the dashboard, with a new login link. The link is valid for one login
-    within five minutes. The login ends when the stack stops.
+    Without SERVICE, the command opens the dashboard. The address of a dashboard is a new login link, which is
+    valid for one login within five minutes. The login ends at the latest when the stack stops.
 
     \b
     Examples:

@@ -41,9 +41,9 @@ def command(
     """Show the services that `infra runtime up` would start, in dependency order; secrets are masked.
 
     No service is started. If the stack is running and the plan declares content of a service, such as
-    queues, the plan is compared with the running service. A line with `+` shows content that only the plan
-    has, a line with `-` shows content that only the running service has, and a line with `~` shows content
-    whose attributes differ.
+    queues, the plan is compared with the running service, except with --json. A line with `+` shows content
+    that only the plan has, a line with `-` shows content that only the running service has, and a line with
+    `~` shows content whose attributes differ.
 
     The plan contains references such as ${postgres.url} instead of values, because the same plan is used for
     local processes and for containers. The executables of the services do not have to be installed.

@@ -52,7 +52,8 @@ def restore(target: Target, *, name: str, as_json: bool) -> None:
 
     The services keep their ports, but connections to the services are closed. The command fails if the
     snapshot is damaged, if it was saved with other versions or settings of the services, or if the data of a
-    service cannot be replaced. In this case, all services continue with their present data.
+    service cannot be replaced. In this case, all services continue with their present data. The command also
+    fails if a service does not become ready with the restored data.
 
     \b
     Example:

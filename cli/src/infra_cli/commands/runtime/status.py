@@ -49,7 +49,8 @@ def command(target: Target, *, watch: bool, as_json: bool) -> None:
 def follow(target: Target, *, as_json: bool) -> None:
     """Show the status until the stack is stopped.
 
-    The status is a live display in a terminal; otherwise it is printed after each change of a phase.
+    In a terminal and without JSON, the status is a live display; otherwise it is printed at the beginning and
+    after each change of a phase.
     """
     with target.client() as client, target.client() as subscriber:
         subscriber.subscribe()

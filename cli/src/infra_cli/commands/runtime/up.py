@@ -115,7 +115,10 @@ def command(
 
 
 def _run(target: Target, options: UpOptions, *, install: bool, as_json: bool) -> int:
-    """Run the stack, and return the exit code. Missing images are downloaded first if this is allowed."""
+    """Run the stack, and return the exit code.
+
+    If images are missing and their download is allowed, download them, and run the stack again.
+    """
     from infra_cli.foreground import run
     from infra_runtime.errors import ImageMissingError
 

@@ -21,6 +21,8 @@ from infra_cli.target import Target, target
 def command(target: Target, *, services: tuple[str, ...], timeout: float, as_json: bool) -> None:
     """Wait until the given services are ready; without SERVICE, until all services are ready.
 
+    Without SERVICE, services that are stopped or paused are not waited for.
+
     If the stack is not running yet, the command also waits for the start of the stack. The exit code is 11 if
     the timeout has expired, 3 if a service has failed, and 4 if another process uses the port of a service.
 

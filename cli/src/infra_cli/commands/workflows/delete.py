@@ -20,9 +20,9 @@ from infra_cli.cluster_target import ClusterTarget, cluster_target
 def command(cluster: ClusterTarget, *, with_data: bool, yes: bool, as_json: bool) -> None:
     """Remove the resources of the stack from the cluster.
 
-    The command deletes only resources that infra created for this stack. The volume claims with the data of
-    the services, the Secrets, and the resources of operators (PostgreSQL and RabbitMQ clusters) are deleted
-    only with --with-data. The namespace and a ClusterIssuer are kept.
+    The command deletes only resources with the labels of this stack. The volume claims with the data of the
+    services, the Secrets, the SealedSecrets, and the resources of operators (PostgreSQL and RabbitMQ
+    clusters) are deleted only with --with-data. The namespace and a ClusterIssuer are kept.
 
     \b
     Examples:

@@ -58,17 +58,17 @@ def command(cluster: ClusterTarget, *, as_json: bool, **options: Any) -> None:
     Before the first write, the command checks that the API server is new enough and has all necessary kinds
     of resources, and that the namespace and the Secrets exist (in development, missing Secrets are
     generated). It also sends all resources, and one pod of each changed workload, to the API server in a dry
-    run. Warnings of the API server are errors. Only a missing namespace is created before these checks, with
-    --create-namespace; with --dry-run, the checks are then omitted. Then the resources are written by
-    server-side apply. A task, such as a migration, runs before the services that need it. Resources of the
-    stack that the stack file no longer contains are deleted, except volume claims, Secrets and resources of
-    operators. A second deploy of the same stack changes nothing, and the next deploy completes a deploy
-    that was killed.
+    run. Warnings of the API server are errors. Only a missing namespace (with --create-namespace) and the
+    Lease that is the lock are written before these checks have succeeded. With --dry-run and a missing
+    namespace, the checks in the namespace are omitted. Then the resources are written by server-side apply.
+    A task, such as a migration, runs before the services that need it. Resources of the stack that the stack
+    file no longer contains are deleted, except volume claims, Secrets and resources of operators. A second
+    deploy of the same stack changes nothing, and the next deploy completes a deploy that was killed.
 
-    The exit code is 18 if the cluster rejects the deploy (nothing was written, unless the message states
-    otherwise), 19 if another deploy is running, and 20 if a workload does not become ready. If a workload
-    cannot become ready, the command does not wait until the timeout; the message contains the reason and the
-    last lines of the workload's log.
+    The exit code is 18 if the cluster rejects the deploy (no resource was written, apart from a namespace and
+    the Lease, unless the message states otherwise), 19 if another deploy is running, and 20 if a workload
+    does not become ready. If a workload cannot become ready, the command does not wait until the timeout; the
+    message contains the reason and the last lines of the workload's log.
 
     \b
     Examples:

@@ -28,7 +28,7 @@ def status(cluster: ClusterTarget, *, timeout: float, as_json: bool) -> None:
     """Wait until all workloads of the deployed stack are ready or complete.
 
     If a workload cannot become ready, the command exits with 20 without waiting for the other workloads; the
-    message contains the reason and the last lines of the log.
+    message contains the reason and the last lines of the log. After the timeout, the exit code is 20, too.
 
     \b
     Example:

@@ -30,7 +30,7 @@ def producer(context: FixtureContext, unit: Endpoint) -> Iterator[confluent_kafk
 
 
 def consumer(context: FixtureContext, unit: Endpoint) -> Iterator[confluent_kafka.Consumer]:
-    """Yield a consumer that reads topics from their first event, in the group `{prefix}test`."""
+    """Yield a consumer in the group `{prefix}test`; it reads from the first event, or committed offsets."""
     settings = {
         **_settings(context, unit),
         "group.id": f"{unit.get('prefix', '')}test",

@@ -82,7 +82,7 @@ def _checked(response: Response) -> bytes:
 def run(server: Endpoint, exchange: Exchange[T]) -> T:
     """Send the requests that a generator yields, and return its result.
 
-    Raises `OSError` if the server is stopped.
+    Raises `OSError` if the server is stopped, and `CommandError` if it rejects a request.
     """
     __tracebackhide__ = True
     try:

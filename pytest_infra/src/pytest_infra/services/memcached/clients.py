@@ -18,8 +18,8 @@ BYTES, INTEGER, TEXT = 0, 2, 16
 class Values:
     """Converts values of the types `str`, `int` and `bytes`; reading a value returns its original type.
 
-    The format is the same as in pymemcache's `PickleSerde`, but values of other types are not pickled: they
-    raise `TypeError`, because reading a pickled object can run code.
+    The format is the same as in pymemcache's `PickleSerde`, but values of other types, also `bool`, are not
+    pickled: they raise `TypeError`, because reading a pickled object can run code.
     """
 
     def serialize(self, _key: bytes, value: object) -> tuple[bytes, int]:

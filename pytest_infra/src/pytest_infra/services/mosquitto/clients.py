@@ -20,7 +20,7 @@ PATIENCE = 10.0
 
 
 def client(context: FixtureContext, unit: Endpoint) -> Iterator[Client]:
-    """Yield a connected paho-mqtt client for the test's unit; a thread receives its messages."""
+    """Yield a paho-mqtt client whose login at the test's unit was answered; a thread receives messages."""
     library = context.library("paho.mqtt.client")
     open_client = library.Client(library.CallbackAPIVersion.VERSION2)
     if unit.get("user"):

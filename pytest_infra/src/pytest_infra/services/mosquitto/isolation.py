@@ -48,7 +48,8 @@ class Topics(Unit):
     def renew(self) -> None:
         """Create the user of the unit, and begin to store the messages that are published to its topics.
 
-        After a restart of the broker, the user can exist already; this is not an error.
+        A broker without a password has no users. After a restart of the broker, the user can exist already;
+        this is not an error.
         """
         self._connection.run(self._create)
 
@@ -61,7 +62,11 @@ class Topics(Unit):
         self._connection.run(self._remove)
 
     def messages(self) -> tuple[list[Message], list[Message]]:
-        """Return the last messages that were published since the test began, and the retained messages."""
+        """Return the last messages that were published since the test began, and the retained messages.
+
+        There are at most `MESSAGES` published messages, and as many retained ones as the broker sends at
+        once.
+        """
         return self._connection.run(self._messages)
 
     def _create(self, connection: MqttConnection) -> None:
@@ -107,14 +112,14 @@ def units(context: KitContext) -> Prefixes:
 
 
 class Prefixes:
-    """The topic prefixes of one process, with a user for each prefix."""
+    """The topic prefixes of one process, with a user for each prefix if the server requires a password."""
 
     def __init__(self, server: Endpoint, owner: Owner) -> None:
         self._server, self._owner = server, owner
         self._connection = CommandConnection(lambda: MqttConnection(server))
 
     def acquire(self, label: str) -> Unit:
-        """Return an isolation unit: a prefix that no other test has used, with a new user."""
+        """Return an isolation unit: a prefix that no other test has used, with a new user (see `Topics`)."""
         unit = Topics(self._server, self._connection, self._owner.name(), label)
         unit.renew()
         return unit

@@ -69,7 +69,7 @@ class MqttConnection(LineConnection):
         self.received.pop(prefix.partition("/")[0], None)
 
     def retained(self, prefix: str) -> list[Message]:
-        """Return the retained messages of the topics with a prefix."""
+        """Return the retained messages of the topics with a prefix, as many as the broker sends at once."""
         self._retained = []
         self.subscribe(prefix)
         self.synchronize()

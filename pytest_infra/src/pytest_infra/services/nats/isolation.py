@@ -84,8 +84,8 @@ class Accounts:
     def _clean(self, number: int) -> bool:
         """Disconnect the clients of an account and delete its streams; return False if there were clients.
 
-        If the result is False, the account is not used for the next test, because such a client could connect
-        again and disturb the test.
+        If the result is False, the account is not used until a later cleaning finds no client, because such a
+        client could connect again and disturb a test.
         """
         name = name_of(number)
         if self._connection.run(lambda connection: _disconnect(connection, name)):
@@ -109,7 +109,7 @@ def purge(server: Endpoint, account: str) -> None:
 
 
 def _disconnect(connection: NatsConnection, account: str) -> int:
-    """Disconnect every client of an account, and return the number of clients."""
+    """Disconnect the clients of an account, at most 1024, and return their number."""
     answer = connection.request(f"$SYS.REQ.ACCOUNT.{account}.CONNZ", b'{"limit": 1024}')
     clients = answer["data"]["connections"] or []
     for client in clients:

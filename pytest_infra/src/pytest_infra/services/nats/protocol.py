@@ -31,7 +31,10 @@ class NatsConnection(LineConnection):
             raise CommandError(f"nats: {answer.decode(errors='replace')}")
 
     def request(self, subject: str, payload: bytes = b"") -> dict[str, Any]:
-        """Send a NATS request on a subject, and return the JSON object in the server's answer."""
+        """Send a NATS request on a subject, and return the JSON object in the server's answer.
+
+        Raises `CommandError` if the server rejects the request.
+        """
         head = b"PUB %s %s %d\r\n" % (subject.encode(), self._inbox, len(payload))
         self.send(head + payload + b"\r\n")
         while not (line := self.line()).startswith(b"MSG "):

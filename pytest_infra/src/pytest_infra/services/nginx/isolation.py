@@ -1,7 +1,8 @@
 """nginx: a separate host name for each test, in a file that nginx reads when it starts.
 
-nginx is restarted when routes change. After SIGHUP, the old worker processes would accept connections for
-some time, so a test could not be certain that nginx uses its routes; a restart is also faster.
+nginx is restarted when a test changes its routes, but not when the routes are removed after the test. After
+SIGHUP, the old worker processes would accept connections for some time, so a test could not be certain that
+nginx uses its routes; a restart is also faster.
 
 Source: nginx documentation, "Controlling nginx".
 """

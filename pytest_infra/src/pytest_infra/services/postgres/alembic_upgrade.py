@@ -117,10 +117,11 @@ def _read(report: Path) -> Mapping[str, str]:
 def _environment(database: Endpoint, config: AlembicConfig) -> dict[str, str]:
     """Return the environment variables of the process that runs `env.py`.
 
-    These are the variables of this process, the variables that `infra runtime exec` sets, and further usual
-    variables with a part of the address (`address_variables.USUAL`). A variable of
-    this process or of the file `.env` that contains the URL of a PostgreSQL database, or a part of such a
-    URL, gets the value for the template database, so that `env.py` migrates the template.
+    These are the variables of this process, the variables that `infra runtime exec` sets for a PostgreSQL
+    service, and further usual variables with a part of the address (`address_variables.USUAL`). A variable of
+    this process or of the file `.env` whose value begins like the URL of a PostgreSQL database, or whose name
+    describes a part of an address, gets the value for the template database, so that `env.py` migrates the
+    template.
     """
     assigned = {**_assigned(config.folder / ".env"), **os.environ}
     urls = {name: _url(database, value) for name, value in assigned.items() if _URL.match(value)}

@@ -1,4 +1,4 @@
-"""The client fixtures of PostgreSQL; all except `transaction` connect to the database of the test."""
+"""The client fixtures of PostgreSQL, for the test's database; `transaction` uses one for the session."""
 
 from __future__ import annotations
 

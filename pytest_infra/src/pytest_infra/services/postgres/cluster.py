@@ -2,7 +2,8 @@
 
 The state is the content of the shared system catalogs, and the settings of `ALTER SYSTEM`. Changed rows are
 written back. New databases, tablespaces, roles, slots, origins and prepared transactions are removed by SQL
-statements. A database, tablespace or origin that the test has dropped is reported, but not restored.
+statements. A database, tablespace, origin or slot that the test has dropped, and an earlier prepared
+transaction that it has ended, are reported, but not restored.
 
 Sources: PostgreSQL documentation, "System Catalogs" (the shared ones), "ALTER SYSTEM", "pg_file_settings" and
 "pg_replication_slots".

@@ -22,8 +22,9 @@ BYTES, SECONDS = 5_000_000, 5.0
 def dump(unit: Unit, folder: Path) -> list[Path]:
     """Write the committed data of a test's database to a file, and return a list with the file.
 
-    `pg_dump` waits at most one second for a locked table. A dump of more than `BYTES` bytes is cut. Raises
-    `DumpError` if `pg_dump` fails or runs for more than `SECONDS` seconds.
+    `pg_dump` waits at most one second for a locked table. A dump is cut after `BYTES` bytes or some more.
+    Raises `DumpError` if `pg_dump` fails or runs for more than `SECONDS` seconds, and `ConfigurationError` if
+    `pg_dump` is missing.
     """
     program = unit.executables.get("pg_dump") if isinstance(unit, Database) else ""
     if not program:

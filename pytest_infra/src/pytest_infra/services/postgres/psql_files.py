@@ -27,7 +27,8 @@ _RELATIVE = frozenset({"ir", "include_relative"})
 def working_folder(file: Path, root: Path) -> Path:
     """Return the folder to which the paths in a file refer: the folder of the file, or `root`.
 
-    The result is the folder that contains more of the files to which the file refers.
+    The result is the folder that contains more of the files to which the file refers; if both contain as
+    many, the folder of the file.
     """
     return _folder_and_files(file, root)[0]
 

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 #: the maximum number of resets of a database; deleted rows and index entries make the database slower
 MAX_RESETS = 100
-#: After `FAILURES` failed resets in succession, the tests probably run DDL. Then the next `PAUSE` databases
-#: are dropped without an attempt to reset them.
+#: After `FAILURES` failed resets in succession, the tests probably run DDL. Then the next `PAUSE` new
+#: databases are dropped without an attempt to reset them. After this pause, one more failure causes the next
+#: pause.
 FAILURES, PAUSE = 4, 40
 
 # These routines belong to one session, and the server keeps their plans: planning the queries again for each

@@ -78,7 +78,7 @@ def is_for_psql(text: str) -> bool:
     r"""Return whether a file is from pg_dump, or contains commands of psql, or a `COPY` from or to psql.
 
     Outside of quotes and comments, a backslash begins a command of psql. psql also runs a file that sets
-    `client_encoding`.
+    `client_encoding`, if the file contains a backslash or the word `copy`.
     """
     if _DUMP.search(text, 0, _HEAD):
         return True

@@ -46,7 +46,9 @@ def name_sessions(connection: psycopg.Connection[Any], database: str, name: str)
 
 
 def end_sessions(connection: psycopg.Connection[Any], database: str) -> None:
-    """Disconnect all sessions of a database, and wait at most five seconds until every session has ended.
+    """Disconnect all sessions of a database, and wait until every session has ended.
+
+    The wait has at most 5000 steps of at least one millisecond.
 
     The second argument of `pg_terminate_backend` would also wait, but for at least a tenth of a second.
     """

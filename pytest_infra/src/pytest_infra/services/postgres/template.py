@@ -49,8 +49,8 @@ CACHE = "postgres-clone.json"
 def ensure(server: Endpoint, template: str, migrate: Callable[[str], object]) -> str:
     """Create the template database if it is missing, and return the fastest strategy to clone the template.
 
-    `migrate` is called with the name of an empty database, at most once in each run. If `migrate` fails, all
-    processes of the run get the same error.
+    `migrate` is called with the name of an empty database, by one process at a time and only if the template
+    is missing. If it raises `MigrationError`, all processes of the run get the same error.
 
     Raises:
         MigrationError: the migration has failed in this process, or in another process of this run.

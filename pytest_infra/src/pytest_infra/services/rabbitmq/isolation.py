@@ -50,8 +50,9 @@ class Vhost(Unit):
     def example(self) -> Iterator[Vhost]:
         """Yield the virtual host with its topology and without messages, for one Hypothesis example.
 
-        All queues and exchanges are deleted and declared again. This cancels consumers and removes messages
-        that are not acknowledged; connections and channels stay open.
+        All queues and exchanges except exclusive queues are deleted, and those of the topology are declared
+        again. This cancels consumers and removes messages that are not acknowledged; connections and channels
+        stay open.
         """
         with connect(self.server) as management:
             self._declare(management)

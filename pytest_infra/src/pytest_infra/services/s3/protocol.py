@@ -74,7 +74,10 @@ class Storage:
         return self.request("GET", f"/{bucket}/{version.key}", query, headers=range_header)
 
     def clear(self, bucket: str) -> None:
-        """Delete all versions of all objects in a bucket, and abort all uploads in parts."""
+        """Delete all versions of all objects in a bucket, and abort uploads in parts.
+
+        The uploads are those in the first page of the server's list, at most 1000 of them.
+        """
         # Deleting changes the pages, so the first page is read until it is empty.
         while objects := next(self.versions(bucket)):
             elements = "".join(

@@ -61,8 +61,9 @@ class Metrics:
     def value(
         self, name: str, *, service: str | None = None, timeout: float = TIMEOUT, **attributes: Any
     ) -> float:
-        """Return the sum over the series of a metric, from an export that began after this call.
+        """Return the sum over the series of a metric, when a value of an export after this call has arrived.
 
+        If several services send the metric, select one with `service`: the values of the others can be older.
         The sum is 0 if no series has these attributes. Raises `MetricMissingError` if no value of the metric
         arrives within `timeout` seconds.
         """

@@ -84,7 +84,7 @@ class Keys(Unit):
         part.clear()
 
     def renew(self) -> None:
-        """Create the user again after a restart, because the server keeps users only in memory."""
+        """Create the user of the unit, also again after a restart: the server keeps users only in memory."""
         pattern = f"{self.prefix}*"
         extra_rules = () if self.prefix else ("+flushdb", f"+select|{self._number}")
         user = "ACL", "SETUSER", self["user"], "reset", "on", f">{self['password']}"
@@ -170,7 +170,7 @@ class Users:
 
 
 def clear(connection: RespConnection, database: int, prefix: str) -> None:
-    """Remove all keys of a database, or all keys with a prefix, in steps."""
+    """Remove all keys of a database at once; with a prefix, remove the keys with this prefix in steps."""
     select = "SELECT", str(database)
     if not prefix:
         connection.calls(select, ("FLUSHDB", "ASYNC"))
