@@ -34,7 +34,7 @@ _STATUS, _RELEASE = "var/lib/dpkg/status", "etc/os-release"
 _FILES = frozenset({_STATUS, _RELEASE, "usr/lib/os-release"})
 #: the size limit for each of these files in bytes
 _LIMIT = 64 << 20
-#: the media types of the layers that can be read; other compressions are not supported
+#: the media types of compressed layers that can be read; other compressions are not supported
 _GZIP = frozenset({documents.LAYER_GZIP, documents.DOCKER_LAYER})
 
 

@@ -23,7 +23,7 @@ from infra_runtime.telemetry.errors import ErrorGroup
 NAME = "Error"
 #: the largest number of groups for which the time of the last alert is stored, and of alerts in a request
 KINDS = 1000
-#: the seconds without a further error after which an alert ends
+#: the seconds after which an alert ends if it is not sent again
 FIRES = 300.0
 #: the time limit in seconds for the answer of an alert sink, and the seconds until a failed request is
 #: repeated

@@ -154,9 +154,9 @@ def rows(store: Store, table: str, parameters: Mapping[str, str]) -> dict[str, A
 
 
 def stored_alerts(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the alerts that match the parameters; the alert that has changed most recently is last.
+    """Return the alerts that match the parameters; the alert that has arrived most recently is last.
 
-    The object has the keys `items`, `last` (pass it as `after` to get only newer changes) and `more`.
+    The object has the keys `items`, `last` (pass it as `after` to get only later arrivals) and `more`.
     """
     where, values, limit = _selection("alert", parameters)
     query = f"SELECT * FROM alert {where} ORDER BY seq DESC LIMIT ?"

@@ -126,7 +126,7 @@ class Reception:
         return records
 
     def answer(self) -> None:
-        """Answer the requests whose records are stored; after a failed transaction, refuse all requests."""
+        """Answer the requests whose records are stored; after a failed transaction, refuse all that wait."""
         while self._waiting and self._waiting[0][0] <= self._store.settled:
             _, result = self._waiting.popleft()
             if not result.done():  # the client has closed the connection
