@@ -34,7 +34,7 @@ class Alert:
     start: float
     #: 0 while the alert fires
     end: float
-    #: the description or summary in the annotations of the alert; may be empty
+    #: the summary in the annotations of the alert, or else the description; may be empty
     summary: str
     #: the other labels, without name, service and severity
     labels: Mapping[str, str]
@@ -46,7 +46,7 @@ class ErrorGroup:
 
     fingerprint: str
     service: str
-    #: the type of the exception; empty for a log record without an exception
+    #: the type of the exception; empty for an error without an exception
     type: str
     message: str
     #: the file and the function that raised the exception

@@ -203,7 +203,7 @@ def _program(
 
 
 def _identities(settings: S3Settings) -> dict[str, Any]:
-    """Return the users of SeaweedFS. A user for tests can use the buckets whose names begin with its name."""
+    """Return the users of SeaweedFS. The user `test1` for tests can use the buckets `test1-…`."""
     tests = [
         _identity(f"test{number}", "${secret.accounts}", f"Admin:test{number}-*")
         for number in range(1, settings.accounts + 1)
