@@ -40,7 +40,7 @@ class Management:
         self._request("POST", "/api/definitions", definitions)
 
     def clear(self, vhost: str) -> None:
-        """Delete the queues and exchanges of a virtual host, except exclusive queues and `amq.…` exchanges."""
+        """Delete the queues and exchanges of a virtual host, except exclusive queues, `amq.…` exchanges."""
         definitions = self.definitions(vhost)
         for kind in ("queues", "exchanges"):
             for entry in definitions[kind]:
