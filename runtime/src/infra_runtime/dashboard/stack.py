@@ -105,7 +105,7 @@ class SupervisorLink:
             return client.call(ACTIONS[action], Names(services=tuple(names)))
 
     def save(self, name: str) -> Snapshot:
-        """Save the data of all running services as a snapshot."""
+        """Save the data of the running services as a snapshot, except services that snapshots omit."""
         with closing(Client.connect(self._paths)) as client:
             return client.call(SNAPSHOT_SAVE, SnapshotName(name=name))
 
@@ -269,7 +269,7 @@ class Stack:
         return await loop.run_in_executor(self._actions, self.link.act, action, tuple(names))
 
     async def save(self, name: str) -> Snapshot:
-        """Save the data of all running services as a snapshot."""
+        """Save the data of the running services as a snapshot, except services that snapshots omit."""
         return await asyncio.get_running_loop().run_in_executor(self._actions, self.link.save, name)
 
     async def restore(self, name: str) -> Restored:
