@@ -153,7 +153,7 @@ def _received(points: Sequence[Point]) -> Iterator[_Change]:
 
 
 def _changes(points: Sequence[Point]) -> Iterator[tuple[float, float, float]]:
-    """Yield for each later point its time, the seconds since the previous point, and the change of the total.
+    """Yield time, seconds since the previous point, and change of the total, for each point after the first.
 
     After a restart of the process, its total begins at 0 again.
     """

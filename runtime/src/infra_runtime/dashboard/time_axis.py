@@ -108,7 +108,7 @@ def _bars(phases: Mapping[str, float], seconds: float) -> Iterable[Bar]:
 
 
 def _rows(moments: Iterable[tuple[str, float, str, str]], began: float, seconds: float) -> tuple[Row, ...]:
-    """Return the first `MARKS` marks of each service; moments more than `_MARGIN` outside are left out."""
+    """Return the first `MARKS` marks per service, without moments more than `_MARGIN` s outside the test."""
     rows: dict[str, list[Mark]] = {}
     for service, time, tone, text in moments:
         offset = time - began

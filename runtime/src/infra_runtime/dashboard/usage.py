@@ -24,7 +24,7 @@ class Usage:
     cpu: float | None
     #: the resident memory in bytes; memory that processes share is counted for each process
     memory: int
-    #: the bytes per second that were read from disks and written to disks; None like `cpu`
+    #: the bytes per second that were read from disks and written to disks; None if `cpu` is None
     read: float | None = None
     written: float | None = None
 
@@ -57,7 +57,7 @@ class UsageMeter:
         self._previous: dict[str, tuple[int, _Totals, float]] = {}
 
     def measure(self, pids: Mapping[str, int]) -> dict[str, Usage]:
-        """Return a mapping from running service to usage; `pids` maps services to main processes, or to 0."""
+        """Return a mapping from running service to usage; `pids` maps services to pids (0: no process)."""
         processes = {entry.pid: entry for entry in _entries(self._proc)}
         children: dict[int, list[int]] = {}
         for entry in processes.values():

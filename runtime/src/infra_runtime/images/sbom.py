@@ -1,4 +1,4 @@
-"""The SBOM of an image in the format CycloneDX 1.6: its locked Python packages, Debian packages of the base.
+"""The SBOM of an image in the format CycloneDX 1.6: locked Python packages, and Debian packages of the base.
 
 The document has no time and no random number, so that one release of pytest-infra writes the same SBOM for
 the same image.

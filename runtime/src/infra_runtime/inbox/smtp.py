@@ -1,4 +1,4 @@
-"""The SMTP server, which accepts every login and all recipients, and stores messages up to a size limit.
+"""The SMTP server, which accepts every login and recipient, and stores messages up to its limits.
 
 Sources: RFC 5321 (SMTP), RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8), RFC 4954 (AUTH);
 aiosmtpd's documentation, "The SMTP class" and "Handlers".

@@ -41,7 +41,7 @@ _LETTER: Mapping[str, str] = {
     "*": "info",
     "#": "warning",
 }
-#: the keys in structured lines; the first existing key is used, but all existing ids
+#: the keys in structured lines; the first existing key is used, for the ids every existing key
 _LEVEL_KEYS = ("level", "severity", "levelname", "lvl", "log.level", "s")
 _TIME_KEYS = ("timestamp", "time", "ts", "@timestamp", "t")
 _MESSAGE_KEYS = ("event", "msg", "message", "body")
