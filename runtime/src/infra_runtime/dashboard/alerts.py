@@ -83,7 +83,7 @@ async def read(endpoints: Endpoints, query: Mapping[str, str]) -> Problems:
 async def stored(
     endpoints: Endpoints, query: Mapping[str, str], count: int = MOST
 ) -> tuple[list[Alert], bool]:
-    """Return the alerts that match a query, firing alerts first, and whether more alerts match."""
+    """Return at most `count` alerts that match a query, firing alerts first, and whether more match."""
     parameters = {name: text for name, text in selected(query).items() if name != "text"}
     lower_text = query.get("text", "").lower()
     answer = await telemetry.ask(

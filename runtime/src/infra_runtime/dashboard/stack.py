@@ -164,8 +164,8 @@ class Stack:
         #: the newest state, which is used while `_is_new`
         self._state: State | None = None
         self._is_new = False
-        #: the exports of all services (valid until the next event), and the time of the answer in Unix
-        #: seconds
+        #: the exports of all services (used until the next event, at most for `FRESH_FOR_PAGES` seconds), and
+        #: the time of the answer in Unix seconds
         self._endpoints: tuple[Endpoints, float] | None = None
         self._figures = _Figures(pids={}, usage={}, errors={}, time=0.0)
         #: service → its phase, and the Unix time at which the phase began

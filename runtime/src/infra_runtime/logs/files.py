@@ -89,7 +89,7 @@ class LogFile:
         return self._file.tell()
 
     def end(self, until: float) -> int:
-        """Return the end of the last line that can have been written at the time `until` or before."""
+        """Return an offset: only lines that end there or before can have been written until `until`."""
         # A line that is not in the index has the time `changed`, which is rounded like the times of all
         # lines.
         if until >= round(self.changed, _DIGITS):

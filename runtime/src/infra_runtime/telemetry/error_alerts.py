@@ -75,7 +75,7 @@ class ErrorAlerts:
                 self._added.set()
 
     async def send(self) -> bool:
-        """Send the due alerts to each alert sink; return whether all sinks have accepted the alerts."""
+        """Send the due alerts to one sink after the other; return False at the first sink that fails."""
         for kind, number in self._occurrences.due().items():
             if kind in self._groups:
                 self._queue(kind, number)

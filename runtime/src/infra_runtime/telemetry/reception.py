@@ -59,7 +59,7 @@ class Reception:
         """Store the records in a request body; return them, with the number of rejected records.
 
         `encoding` is `gzip`, `x-gzip` or `identity`. The function returns when the records are committed. If
-        the process is killed before the commit, the client gets no response and sends the records again.
+        the process is killed before the commit, the client gets no response and can send the records again.
         Raises `RefusedError`.
         """
         body = bytearray()
