@@ -21,8 +21,8 @@ from infra_runtime.value import frozen
 LIMIT = 16384
 #: the time limit in seconds for the request of a client
 PATIENCE = 10.0
-#: The policy of the web page: it loads only files of this server, and its frame shows only pages of this
-#: server.
+#: The policy of the web page: it loads only files of this server and images in `data:` URLs, and its frame
+#: shows only pages of this server.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"

@@ -46,7 +46,7 @@ class S3Settings(ServiceSettings):
     ports: S3Ports = S3Ports()
     #: `moto` imitates most services of AWS and keeps all data in memory
     engine: Literal["seaweedfs", "moto"] = "seaweedfs"
-    #: whether the processes are stopped with signals that they handle; if false, they are stopped with
+    #: whether the processes, except the filer, are stopped with SIGTERM; if false, all are stopped with
     #: SIGKILL
     durable: bool = True
     #: the name of the region, for clients; it has no effect on the server
