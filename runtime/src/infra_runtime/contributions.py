@@ -139,8 +139,8 @@ class TraceSink:
 class Variables:
     """The contribution under the key `variables`: environment variables for the user's own services.
 
-    A variable that the service or the supervisor's environment already sets keeps its value; a default with a
-    `separator` is appended to the value.
+    A variable that the service or the supervisor's environment already sets keeps its value; of a default
+    with a `separator`, the pairs with other keys are appended to the value.
     """
 
     #: the variables; a reference `${EXPORT}` in a value is an export of the contributing service

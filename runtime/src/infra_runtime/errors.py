@@ -282,7 +282,7 @@ class InstallError(InfraError):
 
 
 class IntegrityError(InfraError):
-    """The error that a downloaded file differs from the lock, is unsafe to unpack, or has changed."""
+    """The error that a file differs from its hash or the lock, is unsafe to unpack, or has changed."""
 
     exit_code = 15
 

@@ -19,7 +19,8 @@ import sys
 import time
 from pathlib import Path
 
-#: the longest time in seconds until the server answers, and until Java has written the file after the stop
+#: the seconds after which the server is stopped even without an answer, and the longest time in seconds until
+#: Java has written the file after the stop
 PATIENCE = 120.0
 
 

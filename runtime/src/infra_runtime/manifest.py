@@ -40,11 +40,11 @@ class Kind:
     #: whether the profile `everything` and CI omit the kind, because no extra or recipe installs the server,
     #: or because the recipe builds the server, which takes minutes
     external: bool = False
-    #: whether no container can run the service; in an export, `PROFILES` contain the service only if the
-    #: stack file has a table for it
+    #: whether `PROFILES` contain the service in an export only if the stack file has a table for it, because
+    #: no container can run the service
     local: bool = False
-    #: the name of a setting of the service `target`; if it is set, a service of this kind is added to the
-    #: plan
+    #: the name of a setting of the service `target`; if it is true and the programs of this kind are
+    #: installed, a service of this kind is added to a plan for this machine
     joins: str = ""
 
     @property

@@ -97,7 +97,7 @@ class Failure(Message):
     """A service that failed or was stopped, and the reason."""
 
     service: str
-    #: `start`; `port-taken`; `needs` (a needed service failed, stopped or paused); else it was stopped
+    #: `start`; `port-taken`; `needs` (a needed service failed, stopped or paused); empty: it was stopped
     kind: str
     reason: str
     #: for `port-taken`: the number of the port, and a description of the process that uses the port
@@ -139,7 +139,7 @@ class Outcome(Message):
 
 
 class ServiceEndpoint(Message):
-    """The exports, ports and variables of a running service; the secrets in this object are not masked."""
+    """The exports, ports and variables of a service with known ports; the secrets are not masked."""
 
     kind: str
     exports: Mapping[str, str]

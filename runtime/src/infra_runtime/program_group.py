@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
-#: the signals that the group waits for with `sigwait`; they have no handlers
+#: the signals that the group waits for with `sigwait`; they are blocked, so no handler runs
 _SIGNALS = _STOP_SIGNALS | {signal.SIGCHLD}
 #: the seconds between two checks of a port or a program, and the seconds after which a program that has
 #: received its stop signal is killed

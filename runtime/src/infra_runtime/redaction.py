@@ -122,7 +122,7 @@ def masked_assignments(
 
 
 def unless_symbolic(value: str) -> str:
-    """Return the mask `***` for a secret value, or the value itself if it consists of references only."""
+    """Return the mask `***` for a secret value, even if empty; the value itself if it has only references."""
     return MASK if REFERENCE.sub("", value) or not value else value
 
 

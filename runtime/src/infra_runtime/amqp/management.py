@@ -40,7 +40,7 @@ class Management:
         self._request("POST", "/api/definitions", definitions)
 
     def clear(self, vhost: str) -> None:
-        """Delete all queues and exchanges of a virtual host, except exclusive queues of a connection."""
+        """Delete a virtual host's queues and exchanges, except exclusive queues and the exchanges `amq.…`."""
         definitions = self.definitions(vhost)
         for kind in ("queues", "exchanges"):
             for entry in definitions[kind]:

@@ -2,7 +2,7 @@
 
 If a message cannot be handled, a copy of the message is published to the retry exchange of the next delay,
 and the message is acknowledged. After the last delay, the message is rejected, and the server routes it to
-the queue of dead letters.
+the queue of dead letters, or drops it if the queue has none.
 
 Sources: RabbitMQ documentation, "Consumer Acknowledgements and Publisher Confirms"; aio-pika's documentation.
 """
@@ -65,7 +65,8 @@ async def consuming(
 
     `settings` is the queue in the topology, such as `topology.queues["email"]`. A message is acknowledged
     when `handle` has returned. If `handle` raises an exception, it is called again after the next delay in
-    `retries`. A message whose body is not an envelope is rejected at once.
+    `retries`; after the last delay, the message is rejected. A message whose body is not an envelope is
+    rejected at once.
 
     Raises `aio_pika.exceptions.ChannelNotFoundEntity` if the queue or the exchange of a delay is missing.
     """

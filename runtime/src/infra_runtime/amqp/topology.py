@@ -17,7 +17,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-#: the exchange to which servers route rejected messages, and the suffix of the queues that are bound to it
+#: the exchange to which servers route rejected and expired messages, and the suffix of the queues that are
+#: bound to it
 DEAD_LETTERS, DEAD = "dead-letters", ".dead"
 #: the prefix of the names of the exchanges and queues for messages that wait for their next attempt
 RETRY = "retry."

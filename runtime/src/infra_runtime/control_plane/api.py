@@ -61,7 +61,7 @@ class ControlPlaneApi:
         return answer
 
     def wait_for(self, path: str) -> None:
-        """Wait until a resource exists. Raises `ApiError` if it does not exist after a minute."""
+        """Wait until a resource exists. Raises `ApiError` after a minute, and at once for other errors."""
         deadline = time.monotonic() + 2 * PATIENCE
         while True:
             try:

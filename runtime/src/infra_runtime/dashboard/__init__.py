@@ -8,7 +8,8 @@ from __future__ import annotations
 
 #: the name of the header with the key of the service; a request with the right key needs no login
 KEY_HEADER = "x-dashboard-key"
-#: the name of the header with the token of the session; a browser sends it with every request except GET
+#: the name of the header with the token of the session; a browser sends it with every POST request except a
+#: login
 TOKEN_HEADER = "x-dashboard-token"  # noqa: S105 - the name of a header
 #: the path of the request for a login link, for programs that have the key
 LOGIN_LINKS = "/api/v1/login-links"

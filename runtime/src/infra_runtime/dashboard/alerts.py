@@ -34,7 +34,7 @@ class Alert:
     start: float
     #: 0 while the alert fires
     end: float
-    #: the description or summary in the annotations of the alert; may be empty
+    #: the summary in the annotations of the alert, or else the description; may be empty
     summary: str
     #: the other labels, without name, service and severity
     labels: Mapping[str, str]
@@ -46,7 +46,7 @@ class ErrorGroup:
 
     fingerprint: str
     service: str
-    #: the type of the exception; empty for a log record without an exception
+    #: the type of the exception; empty for an error without an exception
     type: str
     message: str
     #: the file and the function that raised the exception
@@ -83,7 +83,7 @@ async def read(endpoints: Endpoints, query: Mapping[str, str]) -> Problems:
 async def stored(
     endpoints: Endpoints, query: Mapping[str, str], count: int = MOST
 ) -> tuple[list[Alert], bool]:
-    """Return the alerts that match a query, firing alerts first, and whether more alerts match."""
+    """Return at most `count` alerts that match a query, firing alerts first, and whether more match."""
     parameters = {name: text for name, text in selected(query).items() if name != "text"}
     lower_text = query.get("text", "").lower()
     answer = await telemetry.ask(

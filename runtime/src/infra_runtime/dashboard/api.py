@@ -1,4 +1,4 @@
-"""The JSON API of the dashboard: services, logs, actions, and the state of the dashboard process."""
+"""The JSON API of the dashboard, except for traces, log records, test sessions, one report and logins."""
 
 from __future__ import annotations
 

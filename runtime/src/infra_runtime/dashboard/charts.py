@@ -14,7 +14,7 @@ from infra_runtime.value import frozen
 
 #: the width and the height of a drawing in units of SVG; the page scales them
 WIDTH, HEIGHT = 600, 120
-#: the number of points of a series in a time range
+#: the approximate largest number of points of a series in a time range
 POINTS = 120
 #: the seconds without a value after which a line is interrupted; in a long time range, the time of three
 #: points
@@ -158,7 +158,7 @@ def _path(
 
 
 def _rounded(value: float) -> float:
-    """Return the smallest round number that is not less than `value`, such as 1.5, 2, 2.5 or 300."""
+    """Return the smallest round number that is not less than `value`, such as 2.5 or 300 (0 or less: 1)."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))

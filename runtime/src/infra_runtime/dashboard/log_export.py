@@ -14,7 +14,7 @@ from infra_runtime.logs.files import merged, services_with_logs
 from infra_runtime.logs.linear_pattern import PatternError
 from infra_runtime.logs.selection import Entry
 
-#: the size in bytes of the chunks of a file
+#: the smallest size in bytes of the chunks of a file, except the last chunk
 PART = 64 * 1024
 
 

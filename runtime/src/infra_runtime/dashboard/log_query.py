@@ -35,6 +35,7 @@ class Query:
     correlation: str = ""
     #: Conditions `NAME=VALUE`: `include` selects lines with this value, `exclude` leaves out lines with this
     #: value. NAME is a field of the message, or `service`, `level` or `text` (a text that the line contains).
+    #: If `include` has several values of one NAME, one of them is enough; of `text`, all must occur.
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     #: the first and the last time, each as a time or as a duration before the present time (`15m`)

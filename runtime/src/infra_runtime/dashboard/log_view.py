@@ -27,7 +27,7 @@ from infra_runtime.value import frozen
 LINES, MOST_LINES = 300, 1000
 #: the largest number of characters of a line on a page; a longer line is cut
 LONGEST_TEXT = 16_384
-#: the largest number of bytes of each log that one request reads to search for lines
+#: the number of bytes of each log after which the search of one request ends; twice as much within a message
 SCANNED = 8 << 20
 #: the largest number of new bytes of each log that one step of a stream sends; earlier new lines are skipped
 FOLLOWED = 256 * 1024

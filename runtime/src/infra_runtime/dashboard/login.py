@@ -93,7 +93,7 @@ class Login:
 
 
 def own_path(address: str) -> str:
-    """Return the address if it is a path of the dashboard, and otherwise `/`.
+    """Return the address if it is a path of the dashboard except `/login…`, and otherwise `/`.
 
     Browsers treat a backslash as a slash, and `//NAME` as a URL with another host.
     """

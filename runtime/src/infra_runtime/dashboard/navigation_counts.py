@@ -14,7 +14,7 @@ from infra_runtime.data_directory import session_record
 from infra_runtime.errors import InfraError
 from infra_runtime.messages import Phase
 
-#: the seconds between two reads of the tests and alerts while a page is open
+#: the shortest time in seconds between two reads of the tests and alerts while a page is open
 INTERVAL = 5.0
 #: the largest number of alerts that are counted; the navigation shows `999+` for 1000 or more
 MOST_ALERTS = 1000

@@ -47,7 +47,7 @@ class _Change:
 
 
 def charts(points: Iterable[Point], step: float) -> list[Chart]:
-    """Return the charts for points of the query API, with one value per `step` seconds."""
+    """Return the charts for points of the query API, with at most one value per `step` seconds."""
     series: dict[_Key, list[Point]] = {}
     for point in points:
         identity = f"{point['resource']}{point['attributes']}"
@@ -153,7 +153,7 @@ def _received(points: Sequence[Point]) -> Iterator[_Change]:
 
 
 def _changes(points: Sequence[Point]) -> Iterator[tuple[float, float, float]]:
-    """Yield for each point its time, the seconds since the previous point, and the change of the total.
+    """Yield time, seconds since the previous point, and change of the total, for each point after the first.
 
     After a restart of the process, its total begins at 0 again.
     """

@@ -1,4 +1,4 @@
-"""The templates and the pages. All values are escaped; no template contains a script or a style."""
+"""The templates and the pages. All values are escaped; no template contains an inline script or style."""
 
 from __future__ import annotations
 

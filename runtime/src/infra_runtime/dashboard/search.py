@@ -41,8 +41,9 @@ _TRACE, _SPAN = re.compile(r"[0-9a-fA-F]{32}"), re.compile(r"[0-9a-fA-F]{16}")
 class Hit:
     """An object that contains the text, such as a log line or a test."""
 
+    #: the name of the object, or an excerpt of its text
     title: str
-    #: the excerpt with the text, or the name of the object
+    #: further data, such as the state, the level or the message
     detail: str
     #: the name of the service; empty if the object has no service
     service: str

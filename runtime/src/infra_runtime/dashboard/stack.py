@@ -105,7 +105,7 @@ class SupervisorLink:
             return client.call(ACTIONS[action], Names(services=tuple(names)))
 
     def save(self, name: str) -> Snapshot:
-        """Save the data of all running services as a snapshot."""
+        """Save the data of the running services as a snapshot, except services that snapshots omit."""
         with closing(Client.connect(self._paths)) as client:
             return client.call(SNAPSHOT_SAVE, SnapshotName(name=name))
 
@@ -164,8 +164,8 @@ class Stack:
         #: the newest state, which is used while `_is_new`
         self._state: State | None = None
         self._is_new = False
-        #: the exports of all services (valid until the next event), and the time of the answer in Unix
-        #: seconds
+        #: the exports of all services (used until the next event, at most for `FRESH_FOR_PAGES` seconds), and
+        #: the time of the answer in Unix seconds
         self._endpoints: tuple[Endpoints, float] | None = None
         self._figures = _Figures(pids={}, usage={}, errors={}, time=0.0)
         #: service → its phase, and the Unix time at which the phase began
@@ -269,7 +269,7 @@ class Stack:
         return await loop.run_in_executor(self._actions, self.link.act, action, tuple(names))
 
     async def save(self, name: str) -> Snapshot:
-        """Save the data of all running services as a snapshot."""
+        """Save the data of the running services as a snapshot, except services that snapshots omit."""
         return await asyncio.get_running_loop().run_in_executor(self._actions, self.link.save, name)
 
     async def restore(self, name: str) -> Restored:

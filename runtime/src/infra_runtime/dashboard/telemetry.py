@@ -44,7 +44,8 @@ async def ask(endpoints: Endpoints, path: str, parameters: Mapping[str, str]) ->
 async def send_traces(endpoints: Endpoints, content: bytes) -> int:
     """Send traces in OTLP JSON to the telemetry service; return the number of rejected spans.
 
-    Raises `TelemetryError` if the stack has no telemetry service, or if the service refuses the traces.
+    Raises `TelemetryError` if the stack has no telemetry service, or if the service does not answer or
+    refuses the traces.
     """
     exports = _exports(endpoints)
     answer = await asyncio.to_thread(_send, exports["url"], exports["key"], content)

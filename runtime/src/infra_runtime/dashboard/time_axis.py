@@ -20,7 +20,7 @@ PHASES = ("setup", "call", "teardown")
 _BYTES, MARKS = 1 << 20, 500
 #: the number of newest sessions in which the test of a report is searched
 _SESSIONS = 50
-#: the seconds before and after a test in which log lines are also shown
+#: the seconds before and after a test in which events and log lines are also shown
 _MARGIN = 1.0
 #: event of a service → the tone (a class of the style sheet) of its mark
 _TONES = {"failed": "bad", "exited": "bad", "backoff": "warn", "killing": "warn", "ready": "good"}
@@ -108,7 +108,7 @@ def _bars(phases: Mapping[str, float], seconds: float) -> Iterable[Bar]:
 
 
 def _rows(moments: Iterable[tuple[str, float, str, str]], began: float, seconds: float) -> tuple[Row, ...]:
-    """Return the marks of each service; moments outside of the test are left out."""
+    """Return the first `MARKS` marks per service, without moments more than `_MARGIN` s outside the test."""
     rows: dict[str, list[Mark]] = {}
     for service, time, tone, text in moments:
         offset = time - began

@@ -65,8 +65,8 @@ class Waterfall:
 def parameters(query: Mapping[str, str]) -> dict[str, str]:
     """Return the parameters for a request to the query API; parameters without a value are left out.
 
-    A test is searched by its id, which is an attribute (a JSON string) of the root span of the test. Raises
-    `ParameterError` for a time that is not valid.
+    A test is searched by its id, which is an attribute (a JSON string) of the root span of the test; `text`
+    then has no effect. Raises `ParameterError` for a time that is not valid.
     """
     test = query.get(TEST, "")
     text = json.dumps(test, ensure_ascii=False) if test else query.get("text", "")
@@ -207,7 +207,7 @@ def log_to_json(log: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def matching(spans: Sequence[Mapping[str, Any]], text: str) -> list[str]:
-    """Return the ids of the spans whose name, service, message or attributes contain a string."""
+    """Return the ids of the spans whose name, service, message or attributes contain a text in any case."""
     lower_text = text.lower()
     return [
         span["id"]

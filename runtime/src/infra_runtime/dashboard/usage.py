@@ -20,11 +20,11 @@ PROC = "/proc"
 class Usage:
     """The processor time, memory and disk transfers of the processes of one service."""
 
-    #: the number of used processors, such as 0.25; None until the second measurement
+    #: the number of used processors, such as 0.25; None until the second measurement of the main process
     cpu: float | None
     #: the resident memory in bytes; memory that processes share is counted for each process
     memory: int
-    #: the bytes per second that were read from disks and written to disks; None until the second measurement
+    #: the bytes per second that were read from disks and written to disks; None if `cpu` is None
     read: float | None = None
     written: float | None = None
 
@@ -57,7 +57,7 @@ class UsageMeter:
         self._previous: dict[str, tuple[int, _Totals, float]] = {}
 
     def measure(self, pids: Mapping[str, int]) -> dict[str, Usage]:
-        """Return a mapping from service to usage; `pids` maps each service to its main process (0: none)."""
+        """Return a mapping from running service to usage; `pids` maps services to pids (0: no process)."""
         processes = {entry.pid: entry for entry in _entries(self._proc)}
         children: dict[int, list[int]] = {}
         for entry in processes.values():

@@ -29,7 +29,7 @@ class UsageHistory:
         self._count = 0
 
     def add(self, time: float, usage: Mapping[str, Usage]) -> None:
-        """Add a sample, unless the newest sample is less than `INTERVAL` seconds old."""
+        """Add a sample, unless the newest sample is less than 0.9 times `INTERVAL` seconds old."""
         # A stream that reads the figures every `INTERVAL` seconds sometimes reads them a little early.
         if 0 <= time - self._times[(self._count - 1) % self._samples] < 0.9 * INTERVAL:
             return

@@ -68,7 +68,7 @@ class Row:
     addresses: tuple[Address, ...]
     ports: Mapping[str, int]
     needs: tuple[str, ...]
-    #: the services that need this service
+    #: the services that need this service directly or indirectly
     dependents: tuple[str, ...]
     #: action → the reason why the action is not possible; empty if the action is possible
     actions: Mapping[str, str]

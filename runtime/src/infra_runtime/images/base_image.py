@@ -32,9 +32,9 @@ _PYTHON = re.compile(r"(?P<folder>(?:usr/|usr/local/|opt/[^/]+/)?bin)/python(?P<
 #: the files that are read from the layers: the list of packages of Debian, and the name of the distribution
 _STATUS, _RELEASE = "var/lib/dpkg/status", "etc/os-release"
 _FILES = frozenset({_STATUS, _RELEASE, "usr/lib/os-release"})
-#: the size limit for each of these files in bytes
+#: the size limit for each of these files in bytes; a file of this size or more is ignored
 _LIMIT = 64 << 20
-#: the media types of the layers that can be read; other compressions are not supported
+#: the media types of compressed layers that can be read; other compressions are not supported
 _GZIP = frozenset({documents.LAYER_GZIP, documents.DOCKER_LAYER})
 
 
@@ -113,7 +113,8 @@ def open_base(
     with a line of text. Images of registries are stored in the layout `cache`, and archives are unpacked into
     the folder `temporary`.
 
-    Raises `ImageError` if the image does not exist, or a file cannot be written.
+    Raises `ImageError` if the image does not exist, or a file cannot be written, and `IntegrityError` if the
+    image is damaged.
     """
     hint = (
         "Check the owner and the free space of the folder. XDG_CACHE_HOME selects another folder for"

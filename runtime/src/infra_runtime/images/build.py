@@ -1,7 +1,7 @@
 """Build images of a user's own services: a base image, a layer of dependencies, and a layer of code.
 
-For the same base image, lock file and code, the layers are the same on every machine. Their digests are the
-same if the release of zlib is the same.
+For the same base image, lock file, installer (uv or pip), code and time of the files, the layers are the same
+on every machine. Their compressed bytes are the same if the release of zlib is the same.
 """
 
 from __future__ import annotations

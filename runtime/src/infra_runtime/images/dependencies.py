@@ -94,7 +94,8 @@ def install(
     """Install packages into the folder `target`, for a platform and a version of Python such as `3.13`.
 
     Raises `ImageError` if a package cannot be installed; the error names the first package without a wheel,
-    or the package whose wheel has another hash than in the lock.
+    or the package whose wheel has another hash than in the lock. If this package is unknown, the error names
+    the program.
     """
     if platform.os != "linux" or platform.architecture not in _PROCESSORS:
         supported = ", ".join(f"linux/{name}" for name in _PROCESSORS)

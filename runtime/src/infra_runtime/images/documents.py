@@ -30,8 +30,8 @@ MANIFESTS = frozenset({MANIFEST, DOCKER_MANIFEST})
 #: because some clients refuse `app:0.1.0`
 REF_NAME = "org.opencontainers.image.ref.name"
 #: whiteouts, which are entries of a layer that hide files of lower layers: the prefix of the name that hides
-#: one file, and the name that hides all files of a folder. Source: OCI, "Image Format Specification" 1.1,
-#: "Whiteouts"
+#: one file or folder, and the name that hides all files of a folder. Source: OCI, "Image Format
+#: Specification" 1.1, "Whiteouts"
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 #: the size limit of a document in bytes
 LIMIT = 4 << 20

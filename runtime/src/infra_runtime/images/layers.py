@@ -80,7 +80,7 @@ def write_layer(layout: Layout, entries: Iterable[Entry], *, time: int, compress
     Folders above an entry are added, with root as their owner.
 
     Raises:
-        ImageError: two entries have the same name, or a file changes while it is read.
+        ImageError: two entries have the same name, or a file becomes shorter while it is read.
     """
 
     def write(archive: tarfile.TarFile) -> None:

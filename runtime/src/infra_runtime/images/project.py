@@ -40,7 +40,7 @@ class Project:
     #: the hash of the commit, with `-dirty` if files differ from the commit; empty without git
     revision: str = ""
     branch: str = ""
-    #: the time of all files in the image, in seconds since 1970
+    #: the time of all files in the new layers of the image, in seconds since 1970
     epoch: int = 0
 
     def tags(self) -> list[str]:

@@ -35,7 +35,7 @@ def document(project: Project, name: str, digest: str, inputs: Inputs) -> bytes:
     """Return the provenance of an image with a digest.
 
     The document does not contain the time of the build, so that the provenance is always the same for the
-    same inputs.
+    same inputs and the same release of pytest-infra.
     """
     sources: list[dict[str, Any]] = [
         _source(f"image:{inputs.base or inputs.base_digest}", inputs.base_digest)

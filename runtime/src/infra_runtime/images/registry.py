@@ -110,7 +110,8 @@ class Registry:
     def pull(self, reference: str, layout: Layout) -> Descriptor:
         """Copy an image with all its blobs to a layout, and return its descriptor; do not change the index.
 
-        `reference` is a tag or a digest. Blobs that the layout contains are not requested again.
+        `reference` is a tag or a digest. Blobs that the layout contains are not requested again, except
+        manifests.
 
         Raises:
             ImageError: the registry does not answer, or answers with an error.
@@ -176,8 +177,8 @@ class Registry:
     def push(self, layout: Layout, image: Descriptor, tags: list[str]) -> None:
         """Copy an image with all its blobs to the repository, and add the tags.
 
-        Blobs that the registry already has are not sent. The bytes of each blob are checked while they are
-        read.
+        Blobs that the registry already has are not sent, except manifests. The bytes of each sent blob are
+        checked while they are read.
         """
         for blob in layout.closure(image):
             if blob.media_type in documents.MANIFESTS | documents.INDEXES:

@@ -40,7 +40,7 @@ class Role:
     variables: tuple[str, ...]
     folder: str
     ports: tuple[int, ...]
-    #: a command that exits with 0 when the service is ready; empty for a task
+    #: a command that exits with 0 when the service is ready; empty without a health check
     health: tuple[str, ...] = ()
     #: the largest number of seconds until the service is ready
     start_timeout: float = 30.0

@@ -16,8 +16,8 @@ from infra_runtime.images import documents
 from infra_runtime.images.layers import archive_format, layer_of
 from infra_runtime.images.layout import Layout
 
-#: the patterns of the left out files: logs, caches, lists of packages, devices, bytecode; the folders are not
-#: left out
+#: the patterns of the left out files: logs, caches, lists of packages, devices, bytecode; their folders are
+#: not left out, except `__pycache__`
 _LEFT_OUT = re.compile(
     r"(var/log|var/cache/apt|var/cache/ldconfig|var/lib/apt/lists|dev|proc|sys|run|tmp)/.*|.*\.pyc|.*/__pycache__"
 )

@@ -1,6 +1,6 @@
 """Unpack the layers of an image into a folder, which is the root file system of a container.
 
-No file is written outside of the folder, and devices are not unpacked.
+No file is written outside of the folder, and devices and pipes are not unpacked.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from infra_runtime.images.documents import OPAQUE, WHITEOUT
 
 
 def unpack_image(image: BaseImage, folder: Path) -> None:
-    """Unpack all layers of an image into an empty folder.
+    """Unpack all layers of an image into a new folder.
 
     Raises `IntegrityError` if a layer is damaged, or contains a path that leaves the folder, and `ImageError`
     if its compression is not supported.

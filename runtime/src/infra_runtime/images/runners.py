@@ -325,7 +325,7 @@ def _stopping(
         process.wait()
 
 
-#: the runners, the preferred runner first
+#: the runners, the preferred runner first; podman counts as working if it is installed
 RUNNERS = (
     Runner(name="bubblewrap", binary="bwrap", start=_bubblewrap, problem=_bubblewrap_problem),
     Runner(name="runc", binary="runc", start=_runc, problem=_runc_problem),

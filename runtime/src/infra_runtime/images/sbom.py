@@ -1,6 +1,7 @@
-"""The SBOM of an image in the format CycloneDX 1.6: its Python packages and the Debian packages of its base.
+"""The SBOM of an image in the format CycloneDX 1.6: locked Python packages, and Debian packages of the base.
 
-The document has no time and no random number, so that the same image has the same SBOM.
+The document has no time and no random number, so that one release of pytest-infra writes the same SBOM for
+the same image.
 
 Sources: CycloneDX 1.6, JSON schema; package-url, types `pypi` and `deb`; core metadata specifications,
 `License-Expression`.

@@ -92,9 +92,10 @@ class Message:
     recipients: tuple[str, ...]
     subject: str
     headers: Headers
-    #: the text of all text parts, with `\n` as the line end; empty without text parts
+    #: the text of all parts of the type `text/plain` that are not files, with `\n` as the line end; the whole
+    #: message if its parts cannot be separated
     text: str
-    #: the content of all HTML parts; empty without HTML parts
+    #: the content of all HTML parts that are not files; empty without such parts
     html: str
     attachments: tuple[Attachment, ...] = ()
     #: the bytes of the message, as the client has sent them

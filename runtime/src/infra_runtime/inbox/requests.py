@@ -1,4 +1,4 @@
-"""HTTP requests and responses of the inbox, and the check that a request does not come from another web page.
+"""HTTP requests and responses of the inbox, and the check that a request comes from no other web site.
 
 The server closes each connection after one response, and no request has a body.
 
@@ -21,8 +21,8 @@ from infra_runtime.value import frozen
 LIMIT = 16384
 #: the time limit in seconds for the request of a client
 PATIENCE = 10.0
-#: The policy of the web page: it loads only files of this server, and its frame shows only pages of this
-#: server.
+#: The policy of the web page: it loads only files of this server and images in `data:` URLs, and its frame
+#: shows only pages of this server.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self'; "
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
@@ -138,7 +138,7 @@ def parse_request(head: bytes) -> Request:
 
 
 def check_origin(request: Request) -> None:
-    """Raise `RequestError` if a web page of another origin sends the request.
+    """Raise `RequestError` if a web page of another origin sends the request, other than to open a page.
 
     The name in the header `Host` must be a name of the loopback interface. With DNS rebinding, a web page can
     change the address of its host name to 127.0.0.1, but the header `Host` then contains the host name of the

@@ -1,4 +1,4 @@
-"""The SMTP server, which accepts every login and stores every message, whatever its recipients are.
+"""The SMTP server, which accepts every login and recipient, and stores messages up to its limits.
 
 Sources: RFC 5321 (SMTP), RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8), RFC 4954 (AUTH);
 aiosmtpd's documentation, "The SMTP class" and "Handlers".
@@ -20,7 +20,7 @@ _COMMAND = 8192
 _LINE = 65536
 #: The maximum number of recipients of a message; RFC 5321 requires at least 100.
 _RECIPIENTS = 1000
-#: The number of bytes by which the data of a connection may exceed the maximum size of a message.
+#: The number of bytes by which the data for one message may exceed twice the maximum size of a message.
 _ALLOWANCE = 1_000_000
 
 

@@ -2,7 +2,7 @@
 
 The service writes its log file, and the supervisor removes the beginning of a log that is too long. The file
 then begins with a hole (a range without data), which is skipped. A line that is longer than `LONGEST_LINE` is
-read as several lines. The amount of used memory does not depend on the size of the log.
+read as several lines. The amount of used memory depends on the size of the index, not on that of the log.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class LogFile:
         return self._file.tell()
 
     def end(self, until: float) -> int:
-        """Return the end of the last line that can have been written at the time `until` or before."""
+        """Return an offset: only lines that end there or before can have been written until `until`."""
         # A line that is not in the index has the time `changed`, which is rounded like the times of all
         # lines.
         if until >= round(self.changed, _DIGITS):

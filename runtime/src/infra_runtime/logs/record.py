@@ -41,7 +41,7 @@ _LETTER: Mapping[str, str] = {
     "*": "info",
     "#": "warning",
 }
-#: the keys in JSON and logfmt; the first existing key is used
+#: the keys in structured lines; the first existing key is used, for the ids every existing key
 _LEVEL_KEYS = ("level", "severity", "levelname", "lvl", "log.level", "s")
 _TIME_KEYS = ("timestamp", "time", "ts", "@timestamp", "t")
 _MESSAGE_KEYS = ("event", "msg", "message", "body")
@@ -50,7 +50,7 @@ _ID_KEYS = (
     *("request_id", "requestId", "request-id", "x-request-id", "trace_id", "traceId", "trace.id"),
 )
 #: the number of characters at the beginning of a text that are searched for the level, and the maximum number
-#: of characters of a line that is parsed as logfmt
+#: of characters of a line that is parsed as logfmt or in the format of structlog
 _HEAD, _LONGEST_LOGFMT = 160, 16_384
 #: the pattern of an escape sequence of terminals. Source: ECMA-48, control sequences
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -100,14 +100,14 @@ class Record(NamedTuple):
 
     #: one of `LEVELS`, or empty if it is unknown
     level: str = ""
-    #: the Unix time that the line contains; None for a line of the format `text`
+    #: the Unix time that the line contains; None without a time, and in the format `text`
     time: float | None = None
     #: the message of a structured line; in the format `text`, the whole line without escape sequences of
     #: terminals
     message: str = ""
     #: the ids that connect lines of several services, the correlation id first
     ids: tuple[str, ...] = ()
-    #: the other fields; empty in the format `text`
+    #: the fields except level, time and message, so including the ids; empty in the format `text`
     fields: Mapping[str, Any] = {}
     format: _Format = "text"
     #: whether the line continues the message of the line before it, such as a line of a traceback

@@ -142,8 +142,8 @@ def _has_word(text: str, word: str) -> bool:
 def moment(text: str, now: float | None = None) -> float:
     """Return the Unix time that a string describes, for the options `--since` and `--until`.
 
-    The string is a duration before `now` (`30s`, `5m`, `2h`, `1d`), a time of day, or a date and time. Raises
-    `ValueError` for any other string.
+    The string is a duration before `now` (`30s`, `5m`, `2h`, `1d`), a time of today, or a date and time.
+    Raises `ValueError` for any other string.
     """
     now = time.time() if now is None else now
     if span := _SPAN.fullmatch(text.strip()):

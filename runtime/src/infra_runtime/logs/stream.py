@@ -2,7 +2,7 @@
 
 Each line is a message with the subject `logs.SERVICE`: the text of the line is the payload, and the headers
 contain the time and the position of the line in the log file. The position is also the id of the message, so
-that the stream refuses a line that it already has.
+that the stream refuses a line that it has received in the last two minutes (the default of NATS).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from infra_runtime.logs.files import LogFile
 from infra_runtime.logs.index import Index
 from infra_runtime.logs.line import Line, replaced
 
-#: the seconds after which a line counts as complete even if the index of its log does not contain it
+#: the seconds after the last change of a log after which its lines count as complete without an index
 UNINDEXED = 3.0
 
 
@@ -30,7 +30,8 @@ class Tail:
     def lines(self) -> Iterator[Line]:
         """Yield the complete lines of the log that were not forwarded yet.
 
-        A line is complete when the index of its log contains it, so that its time is final.
+        A line is complete when the index of its log contains it, so that its time is final, or when the log
+        has not changed for `UNINDEXED` seconds.
         """
         try:
             log = LogFile(self._folder, self._service, index=self._index)

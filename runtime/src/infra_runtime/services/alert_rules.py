@@ -21,7 +21,7 @@ from infra_runtime.value import frozen
 
 
 class Levels(BaseModel):
-    """The two levels of an alert. A value above a level causes an alert with the severity of this level."""
+    """The levels of an alert, each optional. A value above a level causes an alert with this severity."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,4 @@
-"""Alertmanager, which groups the alerts of a metrics store and sends them to receivers.
+"""Alertmanager, which groups the alerts of the stack, such as those of a metrics store, and sends them.
 
 Sources: Alertmanager documentation, "Configuration", "Clients", and the output of `alertmanager --help`; for
 the container prometheus/alertmanager, `Dockerfile`: `/bin/alertmanager` is the entry point, `/alertmanager`

@@ -1,4 +1,4 @@
-"""The common settings and spec of all exporters: programs that offer the metrics of another server.
+"""The spec of exporters, programs that offer the metrics of a server or of the machine, and their settings.
 
 Source: Prometheus documentation, "Writing exporters": an exporter requests the values of its target when its
 own metrics are requested.

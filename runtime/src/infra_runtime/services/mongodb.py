@@ -1,4 +1,4 @@
-"""MongoDB, or in tests mongo-java-server, which has a part of the functions of MongoDB.
+"""MongoDB, or mongo-java-server (a part of its functions) if it is missing and `emulation` is true.
 
 pytest-infra has no recipe for MongoDB, because of MongoDB's licence (SSPL). The executable `mongod` must be
 on PATH or in the folder in the setting `binary`.

@@ -58,7 +58,7 @@ class PrometheusSettings(ServiceSettings):
 
 
 def prometheus(settings: PrometheusSettings, contributions: Contributions = ()) -> ServiceSpec:
-    """Return the spec of a Prometheus server with a job for each service that has metrics.
+    """Return the spec of a Prometheus server with a job for each address at which a service has metrics.
 
     The server does not wait for these services; if a service does not answer, its metric `up` is 0.
     """

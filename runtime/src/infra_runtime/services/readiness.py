@@ -134,7 +134,7 @@ class Ready(BaseModel):
     server_name: str = ""
     #: for `http` and `https`: the lowest and the highest status that the probe accepts
     status: tuple[HttpStatus, HttpStatus] = (200, 399)
-    #: for `exchange`: the time limit for all steps in seconds; 2 by default
+    #: for `exchange`: the time limit for all steps of one attempt in seconds; 2 by default
     timeout: Seconds | None = None
 
     @model_validator(mode="after")

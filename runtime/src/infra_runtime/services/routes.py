@@ -1,4 +1,5 @@
-"""The routes of a proxy: which requests go to which target. A route has the same effect in every proxy.
+"""The routes of a proxy: which requests go to which target. A route has the same effect in every proxy; only
+Traefik refuses routes to files.
 
 The module of a proxy only converts these routes to the configuration of the proxy.
 """

@@ -46,7 +46,7 @@ class S3Settings(ServiceSettings):
     ports: S3Ports = S3Ports()
     #: `moto` imitates most services of AWS and keeps all data in memory
     engine: Literal["seaweedfs", "moto"] = "seaweedfs"
-    #: whether the processes are stopped with signals that they handle; if false, they are stopped with
+    #: whether the processes, except the filer, are stopped with SIGTERM; if false, all are stopped with
     #: SIGKILL
     durable: bool = True
     #: the name of the region, for clients; it has no effect on the server
@@ -203,7 +203,7 @@ def _program(
 
 
 def _identities(settings: S3Settings) -> dict[str, Any]:
-    """Return the users of SeaweedFS. A user for tests can use the buckets whose names begin with its name."""
+    """Return the users of SeaweedFS. The user `test1` for tests can use the buckets `test1-…`."""
     tests = [
         _identity(f"test{number}", "${secret.accounts}", f"Admin:test{number}-*")
         for number in range(1, settings.accounts + 1)

@@ -44,7 +44,7 @@ Storage = Annotated[str, Field(pattern=r"^[1-9][0-9]*(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M
 
 
 class Stop(BaseModel):
-    """A stop step in the key `stop`: a signal, and the seconds until the next signal is sent."""
+    """A step in the key `stop`: a signal, and the seconds until the next step; SIGKILL follows the last."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS alert (
     UNIQUE (fingerprint, start)
 );
 """
-#: A changed alert gets a new number, so that a query with `after` returns it again.
+#: An alert that arrives again gets a new number, so that a query with `after` returns it again.
 REPLACE = "INSERT OR REPLACE INTO alert VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 DELETE_OLDEST = (
     "DELETE FROM alert WHERE seq <= (SELECT seq FROM alert ORDER BY seq DESC LIMIT 1 OFFSET {limit:d})"

@@ -28,7 +28,8 @@ from infra_runtime.telemetry.store import Store
 
 #: the media types of OTLP
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
-#: the seconds between two transactions while transactions fail, and between two reads of a waiting query
+#: the seconds between two transactions while transactions fail, and the shortest time in seconds between two
+#: reads of a waiting query
 INTERVAL = 0.1
 PAUSE = 0.02
 #: the accepted names of this machine in the header `Host`
@@ -36,7 +37,7 @@ _HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class Telemetry:
-    """The handlers of all requests, and the task that writes records."""
+    """The handlers of all requests except those of gRPC, and the task that writes records."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class Telemetry:
     ) -> None:
         self._store, self._reception, self._forwarders = store, reception, forwarders
         self._error_alerts = error_alerts
-        #: an event that is set after the next transaction, and then replaced by a new event
+        #: an event that is set after the next transaction or alerts, and then replaced by a new event
         self._written = asyncio.Event()
 
     def application(self) -> Starlette:

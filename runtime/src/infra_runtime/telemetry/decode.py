@@ -53,7 +53,8 @@ _REJECTED: Mapping[Signal, tuple[str, str]] = {
 LONGEST_REASON = 500
 #: the largest depth of nested messages in JSON; protobuf has the same limit
 _DEPTH = 100
-#: the largest number of objects and arrays in JSON; an empty object needs fifty times the memory of its text
+#: the largest number of opening brackets in JSON, also in strings; an empty object needs fifty times the
+#: memory of its text
 _CONTAINERS = 4_000_000
 #: both alphabets of base64 are valid, with or without padding. Source: protobuf documentation, "ProtoJSON"
 _FROM_URL_SAFE = str.maketrans("-_", "+/")

@@ -23,7 +23,7 @@ from infra_runtime.telemetry.errors import ErrorGroup
 NAME = "Error"
 #: the largest number of groups for which the time of the last alert is stored, and of alerts in a request
 KINDS = 1000
-#: the seconds without a further error after which an alert ends
+#: the seconds after which an alert ends if it is not sent again
 FIRES = 300.0
 #: the time limit in seconds for the answer of an alert sink, and the seconds until a failed request is
 #: repeated
@@ -75,7 +75,7 @@ class ErrorAlerts:
                 self._added.set()
 
     async def send(self) -> bool:
-        """Send the due alerts to each alert sink; return whether all sinks have accepted the alerts."""
+        """Send the due alerts to one sink after the other; return False at the first sink that fails."""
         for kind, number in self._occurrences.due().items():
             if kind in self._groups:
                 self._queue(kind, number)

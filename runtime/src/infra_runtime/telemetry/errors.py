@@ -60,7 +60,7 @@ class ErrorGroup(NamedTuple):
 
     @property
     def number(self) -> int:
-        """The number of errors in the group."""
+        """The larger of the two numbers, because an error can be in a log record and in a span."""
         return max(self.logs, self.spans)
 
 
@@ -80,7 +80,7 @@ _OTHER_FRAME = re.compile(r"^[ \t]*at (.+)$", re.MULTILINE)
 
 
 def normalised(text: str) -> str:
-    """Return a text in which numbers and ids are replaced by `NUMBER`, and addresses by `ADDRESS`."""
+    """Return the first 500 characters; numbers and ids become `NUMBER`, addresses become `ADDRESS`."""
     return _VARIABLE.sub(lambda match: str(match.lastgroup), text[:_LENGTH])
 
 
@@ -106,8 +106,8 @@ def fingerprint(service: str, exception: str, message: str, stack_trace: str = "
 def grouped(records: Iterable[Span | LogRecord | Point]) -> list[ErrorGroup]:
     """Return the groups of the errors among records.
 
-    If a span fails, its parent spans often fail with the same exception. Therefore, equal errors in the spans
-    of a trace count once.
+    If a span fails, its parent spans often fail with the same exception. Therefore, equal errors in those of
+    the spans that belong to the same trace count once.
     """
     groups: dict[str, ErrorGroup] = {}
     traces: set[tuple[str, bytes]] = set()

@@ -26,7 +26,7 @@ METHODS: Mapping[str, Signal] = {
     "/opentelemetry.proto.collector.logs.v1.LogsService/Export": "logs",
     "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": "metrics",
 }
-#: the format of the bytes before a message: whether the message is compressed, and its length
+#: the number of bytes before a message: one states whether the message is compressed, four are its length
 _PREFIX = 5
 
 

@@ -25,7 +25,7 @@ class Limits:
     forward_bytes: int = 16 * 2**20
     #: the largest number of attributes of a record; further attributes are dropped
     attributes: int = 128
-    #: the largest number of characters of the key of an attribute
+    #: the largest number of characters of the key of an attribute, and of a name, such as that of a span
     key_length: int = 256
     #: the largest number of characters of the value of an attribute; a longer value is cut
     value_length: int = 8 * 2**10
@@ -47,7 +47,7 @@ class Limits:
     #: the largest number of metric points of a run; the oldest are deleted
     points: int = 500_000
     #: the seconds for which all points are kept. Of older points, only the last point of each series in each
-    #: period is kept
+    #: period is kept, and all changes (deltas)
     point_exact: float = 3600.0
     point_period: float = 60.0
     #: the largest number of metric streams (sets of attributes of a metric); points of further streams are
@@ -60,7 +60,7 @@ class Limits:
     #: the largest size of the file of a run in bytes; the oldest records are deleted
     run_bytes: int = 512 * 2**20
     #: the largest number of files of runs, their largest total size in bytes, and their largest age in
-    #: seconds; the oldest files are deleted
+    #: seconds; when the service starts, the oldest files are deleted
     runs: int = 10
     runs_bytes: int = 2 * 2**30
     runs_age: float = 7 * 86400.0

@@ -154,9 +154,9 @@ def rows(store: Store, table: str, parameters: Mapping[str, str]) -> dict[str, A
 
 
 def stored_alerts(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the alerts that match the parameters; the alert that has changed most recently is last.
+    """Return the alerts that match the parameters; the alert that has arrived most recently is last.
 
-    The object has the keys `items`, `last` (pass it as `after` to get only newer changes) and `more`.
+    The object has the keys `items`, `last` (pass it as `after` to get only later arrivals) and `more`.
     """
     where, values, limit = _selection("alert", parameters)
     query = f"SELECT * FROM alert {where} ORDER BY seq DESC LIMIT ?"
@@ -203,7 +203,7 @@ def traces(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
 
 
 def trace(store: Store, name: str, run: str = "") -> dict[str, Any]:
-    """Return the spans and the log records of a trace, in the order of their times.
+    """Return the spans and at most 10,000 log records of a trace, in the order of their times.
 
     `full` is whether the trace has as many spans as the limit allows, so that further spans are rejected.
     """
@@ -237,7 +237,7 @@ def _summary(trace: dict[str, Any]) -> dict[str, Any]:
 
 
 def metrics(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return the name, the type and the unit of each metric, with its services."""
+    """Return the name, the type and the unit of each metric, with its services and its number of points."""
     names = _read(
         store,
         "SELECT name, type, unit, group_concat(DISTINCT resource.service) AS services, count(*) AS points "
@@ -249,7 +249,7 @@ def metrics(store: Store, parameters: Mapping[str, str]) -> dict[str, Any]:
 
 
 def state(store: Store) -> dict[str, Any]:
-    """Return the numbers of stored and dropped records, the size of the queue, and the names of the runs."""
+    """Return the numbers of stored, dropped and rejected records, the state of the store, and its runs."""
     counts = {
         f"{table}s": store.read(f"SELECT count(*) AS count FROM {table}")[0]["count"]
         for table in ("span", "log", "point")

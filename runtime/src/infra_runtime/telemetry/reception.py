@@ -59,7 +59,7 @@ class Reception:
         """Store the records in a request body; return them, with the number of rejected records.
 
         `encoding` is `gzip`, `x-gzip` or `identity`. The function returns when the records are committed. If
-        the process is killed before the commit, the client gets no response and sends the records again.
+        the process is killed before the commit, the client gets no response and can send the records again.
         Raises `RefusedError`.
         """
         body = bytearray()
@@ -126,7 +126,7 @@ class Reception:
         return records
 
     def answer(self) -> None:
-        """Answer the requests whose records are stored; after a failed transaction, refuse all requests."""
+        """Answer the requests whose records are stored; after a failed transaction, refuse all that wait."""
         while self._waiting and self._waiting[0][0] <= self._store.settled:
             _, result = self._waiting.popleft()
             if not result.done():  # the client has closed the connection

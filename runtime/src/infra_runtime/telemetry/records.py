@@ -263,7 +263,7 @@ class _Reader:
 
 
 def read(signal: str, request: Any, limits: Limits, arrival: int) -> Records:
-    """Return the records of a decoded request; `arrival` is the time for records without a time."""
+    """Return the records of a decoded request; log records and points without a time get `arrival`."""
     reader = _Reader(limits)
     if signal == "traces":
         return reader.records(spans=reader.spans(request))

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from infra_runtime.telemetry.limits import Limits
 
-#: the number of rows that one deletion removes, and that one step of the thinning reads
+#: the number of rows that one deletion removes (of a small table, a quarter; above a limit, at least all
+#: excess rows), and that one step of the thinning reads
 SLICE = 5_000
 #: the nanoseconds between two searches for old points
 _PAUSE = 60 * 10**9
@@ -43,7 +44,7 @@ class Retention:
         self._latest: dict[_Series, tuple[int, int]] = {}
 
     def apply(self, inserted: dict[str, int], now: int) -> None:
-        """Delete rows above the limits; `inserted` maps tables to numbers of rows that arrived at `now`.
+        """Apply the limits, and thin points; `inserted` maps tables to numbers of rows that arrived at `now`.
 
         The caller has begun a transaction.
         """

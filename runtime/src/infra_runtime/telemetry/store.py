@@ -261,7 +261,7 @@ class Store:
                         Path(f"{path}{suffix}").unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Write all queued records, and mark the run as complete."""
+        """Write all queued records (discard them if this fails), and mark the run as complete."""
         while not self.is_empty:
             self.write()
         with contextlib.suppress(sqlite3.Error), self._writer:

@@ -17,8 +17,8 @@ Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 #: the headers; their names are in lower case, as in ASGI
 Headers: TypeAlias = Mapping[str, str]
 
-#: the types of scopes that the middleware handles; other types, such as `lifespan`, are passed to the
-#: application
+#: the types of scopes that the middleware handles (some middleware only `http`); other types, such as
+#: `lifespan`, are passed to the application
 REQUESTS = frozenset({"http", "websocket"})
 
 
@@ -50,7 +50,7 @@ def client_address(scope: Scope) -> str:
 
 
 def with_headers(message: Message, headers: Headers) -> Message:
-    """Return a copy of a message `http.response.start`; `headers` replace headers with the same names."""
+    """Return a copy of the first message of a response; `headers` replace headers with the same names."""
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     names = {name for name, _ in encoded}
     other_headers = [(name, value) for name, value in message.get("headers", ()) if name.lower() not in names]
@@ -90,7 +90,8 @@ async def respond_json(send: Send, status: int, document: Mapping[str, object]) 
 class ResponseProgress:
     """Sends the messages of a response, and records its status and the size of its body.
 
-    For a WebSocket, the status is 101 after the connection was accepted, and 403 if it was refused.
+    For a WebSocket, the status is 101 after the connection was accepted, and 403 if it was closed before. If
+    the application refuses it with a response, the status is that of the response.
     """
 
     def __init__(self, send: Send) -> None:

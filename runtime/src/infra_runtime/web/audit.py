@@ -38,7 +38,7 @@ MAX_ENTRY = 65_536
 
 
 class AuditError(IntegrityError):
-    """An audit log was changed, or the key is wrong; `line` is the number of the first wrong line."""
+    """An audit log or its `NAME.head` was changed, or the key is wrong; `line` is the first wrong line."""
 
     def __init__(self, path: str, line: int, reason: str) -> None:
         super().__init__(path, f"line {line}: {reason}", "The entries before this line are unchanged.")
@@ -83,7 +83,8 @@ class AuditLog:
         """Append an entry, and return the new head. Values that are not JSON are stored as strings.
 
         Raises `ValueError` if the entry has more than `MAX_ENTRY` bytes, and `AuditError` if the end of the
-        log was changed.
+        log was changed. The end is checked only if the size of the log has changed since the last entry of
+        this process.
         """
         with self._lock, self._opened() as descriptor:
             last_head = self._last_entry(descriptor)
@@ -188,7 +189,7 @@ def digest(fields: Mapping[str, Any], key: bytes) -> str:
 
 
 def read_head(path: Path, key: bytes) -> Head | None:
-    """Return the content of the file `NAME.head` of an audit log; None if the file is missing."""
+    """Return the content of `NAME.head`; None without this file. Raises `AuditError` if it was changed."""
     try:
         line = _head_path(path).read_bytes()
     except FileNotFoundError:
@@ -223,7 +224,7 @@ def _parsed(path: Path, number: int, line: bytes, key: bytes) -> dict[str, Any]:
 
 
 def _compare(path: Path, last_head: Head, recorded: Head) -> None:
-    """Raise `AuditError` if the last entry of the log differs from the file `NAME.head`."""
+    """Raise `AuditError` if the log ends before the entry of `NAME.head`, or this entry has another hash."""
     if recorded.entries > last_head.entries:
         reason = f"the log ends after {last_head.entries} entries, but had {recorded.entries}"
         raise AuditError(str(path), last_head.entries + 1, reason)

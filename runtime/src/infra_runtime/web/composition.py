@@ -1,4 +1,4 @@
-"""The function that nests an ASGI application in all middleware, in the right order."""
+"""The function that nests an ASGI application in the middleware, in the right order."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def application(
     metrics: Metrics | None = None,
     notify: Callable[[Alert], Awaitable[None]] = log_alert,
 ) -> Application:
-    """Return an ASGI application with all middleware, and configure the log.
+    """Return an ASGI application with the middleware, and configure the log.
 
     `checks` maps dependencies to their checks for `/ready`, `roles` maps roles to permissions, and `statuses`
     maps classes of exceptions to HTTP statuses. If they are None, `tokens` is created from the settings,
     `storage` is a `MemoryStorage`, and `metrics` is a new `Metrics`. Requests pass through the middleware in
-    this order; middleware that the settings do not require is left out:
+    this order; Authentication is left out without tokens, RateLimit and Sessions if their setting is 0:
 
     Cors, Measurement, Recovery, Tracing, Timeout, MetaInject, Alerting, Logger, ErrorHandler, Endpoints,
     RateLimit, BodyLimit, Authentication, Sessions.

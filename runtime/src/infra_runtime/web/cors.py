@@ -20,7 +20,10 @@ from infra_runtime.web.asgi import (
 
 
 class Cors:
-    """Sets the headers `Access-Control-Allow-…` for allowed origins, and answers preflight requests."""
+    """Sets the headers `Access-Control-Allow-…` for allowed origins, and answers preflight requests.
+
+    If `origins` is empty, all requests are passed to the application unchanged.
+    """
 
     def __init__(
         self,

@@ -70,7 +70,11 @@ def _measured(metrics: Metrics, handler: Any, path: str) -> Any:
 
 @contextmanager
 def _call(metrics: Metrics, service: str, method: str, kind: str, context: Any) -> Iterator[None]:
-    """Measure a call; its status code is the code that the function of the call has set in `context`."""
+    """Measure a call; its status code is the code in `context`.
+
+    Without such a code, the status code is `CANCELLED` if the call was cancelled, and otherwise the code of
+    `Metrics.grpc`.
+    """
     with metrics.grpc(service, method, kind) as call:
         try:
             yield

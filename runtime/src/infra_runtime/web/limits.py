@@ -77,8 +77,9 @@ def network(address: str) -> str:
 class BodyLimit:
     """Answers 413 if the body of a request has more than `max_bytes` bytes.
 
-    The header `Content-Length` is checked before the application runs; a body without this header is counted
-    while the application reads it.
+    The header `Content-Length` is checked before the application runs; the body is also counted while the
+    application reads it. If the response has already started, 413 is not possible, and the exception of the
+    reading is raised.
     """
 
     def __init__(self, app: Application, *, max_bytes: int) -> None:

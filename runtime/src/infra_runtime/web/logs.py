@@ -1,7 +1,7 @@
 """Structured logs: JSON or lines for a terminal, and the middleware that logs each request.
 
-The records of loggers of the standard library have the same format. Each record contains the ids of its
-request.
+The records of loggers of the standard library have the same format. A record that is written during a request
+contains the ids of the request.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 #: paths that programs request every few seconds; their requests are logged with the level `debug`, unless
 #: they fail
 QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
-#: the largest number of characters of a text in a record; longer texts are cut
+#: the largest number of characters of a text in a record, before control characters are escaped; longer texts
+#: are cut, except tracebacks
 MAX_TEXT = 4096
-#: the largest depth of nested values; deeper values are replaced by `…`
+#: the largest depth of nested values; deeper values are replaced by `…`, except numbers, booleans and None
 MAX_DEPTH = 6
 
 log = structlog.get_logger("infra.web")
@@ -122,7 +123,7 @@ def remove_handler() -> None:
 
 
 def set_level(level: Level) -> None:
-    """Set the lowest level of the records that are written; all loggers use the new level immediately."""
+    """Set the lowest level of the records that are written; a logger with its own level keeps that level."""
     logging.getLogger().setLevel(level.upper())
 
 
@@ -177,8 +178,9 @@ def _escaped(text: str) -> str:
 class Logger:
     """Logs each request when it ends: method, path, status, duration in seconds, and bytes of the response.
 
-    The record also contains the outcome, and the address of the client. The query and the headers are not
-    logged, because they can contain secrets.
+    The record also contains the outcome (`done`, or the class of the exception), and the address of the
+    client. The status is 0 if no response has started, even if `Recovery` answers 500 afterwards. The query
+    and the headers are not logged, because they can contain secrets.
     """
 
     def __init__(self, app: Application, *, clock: Callable[[], float] = time.perf_counter) -> None:

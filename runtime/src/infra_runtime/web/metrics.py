@@ -162,7 +162,7 @@ class Metrics:
 
     @contextmanager
     def http(self, method: str, response: ResponseProgress) -> Iterator[None]:
-        """Count and measure a request; at its end, status and size are read from `response`."""
+        """Count and measure a request; at its end, status (500 if none) and size are read from `response`."""
         method = method if method in METHODS else "OTHER"
         start = self._clock()
         self._http_active.inc()
@@ -176,7 +176,7 @@ class Metrics:
 
 
 class Measurement:
-    """The middleware that counts and measures requests; it contains all other middleware except `Cors`."""
+    """The middleware that counts and measures HTTP requests, not WebSockets; only `Cors` is around it."""
 
     def __init__(self, app: Application, *, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics

@@ -41,7 +41,7 @@ async def cpu_profile(seconds: float) -> str:
 
 
 async def memory_profile(seconds: float) -> str:
-    """Record for `seconds` seconds; return the lines of code whose allocated memory grew the most."""
+    """Record for `seconds` seconds; return the lines of code whose allocated memory changed the most."""
     _require_idle(seconds)
     async with _recording:
         was_tracing = tracemalloc.is_tracing()

@@ -29,7 +29,7 @@ class Session(MutableMapping[str, Json]):
     """
 
     def __init__(self, identifier: str, values: dict[str, Json]) -> None:
-        #: the id; empty if the session is not stored yet
+        #: the id; empty if the session is not stored yet, and after `renew`
         self.identifier = identifier
         self.data: dict[str, Json] = values
         #: the id that the session had before `renew`
@@ -61,12 +61,14 @@ _session: ContextVar[Session] = ContextVar("infra_web_session")
 
 
 def session() -> Session:
-    """Return the session of the current request; a session without data is not stored."""
+    """Return the session of the current request. Raises `LookupError` without the middleware `Sessions`."""
     return _session.get()
 
 
 class Sessions:
-    """Loads the session of a request, and stores it if it has data; `session()` returns it.
+    """Loads the session of a request, and stores changed data; `session()` returns the session.
+
+    A session without data is not stored; if it was stored, it is deleted.
 
     The cookie has the attributes `HttpOnly` and `SameSite=Lax`. If `secure` is true, it also has the
     attribute `Secure`, and its name begins with `__Host-`. The storage contains a hash of the id, so that the

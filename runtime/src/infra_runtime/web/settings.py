@@ -69,8 +69,8 @@ class WebSettings(BaseSettings):
 
     #: the seconds after its last use after which a session expires; 0: no sessions
     session_seconds: int = Field(default=0, ge=0)
-    #: whether cookies are sent only over HTTPS; set it to false only in development without HTTPS, for
-    #: browsers that do not accept secure cookies on localhost
+    #: whether the session cookie is sent only over HTTPS; set it to false only in development without HTTPS,
+    #: for browsers that do not accept secure cookies on localhost
     session_secure: bool = True
 
     #: the origins of other web sites whose scripts may read responses; `*` means every origin

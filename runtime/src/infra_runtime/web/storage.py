@@ -36,7 +36,8 @@ class Storage(Protocol):
 class MemoryStorage:
     """Stores at most `max_keys` values in this process.
 
-    If a value with a new key does not fit, expired values are removed, and then the oldest if necessary.
+    If a value with a new key does not fit, expired values are removed, and then, if necessary, the value
+    whose key was stored first.
     """
 
     def __init__(self, *, max_keys: int = 100_000, clock: Callable[[], float] = time.monotonic) -> None:

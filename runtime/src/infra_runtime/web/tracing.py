@@ -20,10 +20,10 @@ else:
 
 
 class Tracing:
-    """Records a span for each request; the span belongs to the trace in the header `traceparent`.
+    """Records a span for each request, in the trace of the header `traceparent` or in a new trace.
 
-    Without OpenTelemetry, the header is kept in the context variable `traceparent`, so that requests to other
-    services continue the trace. An invalid header is ignored.
+    Without OpenTelemetry, no span is recorded: the header is kept in the context variable `traceparent`, so
+    that requests to other services continue the trace. An invalid header is ignored.
     """
 
     def __init__(self, app: Application) -> None:

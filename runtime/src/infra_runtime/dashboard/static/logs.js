@@ -298,7 +298,7 @@ function toggle(name) {
   store(name, String(on));
 }
 
-// Sets the addresses of the link JSON and of the downloads, so that they contain the same lines as the page.
+// Sets the addresses of the link JSON (the newest 1000 lines) and of the downloads (all lines) for the filters of the page.
 function nameExport() {
   if (filters) document.querySelector("[data-export]").href = `/api/v1/logs?${query({ limit: 1000 })}`;
   for (const link of tools.querySelectorAll("[data-download]")) {

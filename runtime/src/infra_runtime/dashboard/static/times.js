@@ -11,8 +11,9 @@ const format = (name) => (made[name] ??= new Intl.DateTimeFormat([], OPTIONS[nam
 
 export const clock = (seconds, inZone = "") => format(inZone ? "utc" : "clock").format(seconds * 1000);
 export const zone = () => format("clock").resolvedOptions().timeZone;
-// The date, the time with microseconds, and the zone. A Unix time in a floating-point number is not more exact.
+// The date, and the time without milliseconds.
 export const dateAndTime = (seconds) => `${format("date").format(seconds * 1000)} ${clock(seconds).slice(0, -4)}`;
+// The date, the time with microseconds, and the zone. A Unix time in a floating-point number is not more exact.
 const full = (seconds) => format("full").formatToParts(seconds * 1000)
   .map(({ type, value }) => (type === "fractionalSecond" ? String(Math.floor((seconds % 1) * 1e6)).padStart(6, "0") : value))
   .join("");

@@ -125,7 +125,8 @@ async function open(id) {
   show(message.html ? "html" : "text");
 }
 
-// The sandbox of the HTML does not open links, so the page lists them. A document of DOMParser does not load files.
+// The sandbox of the HTML does not open links, so the page lists the first 50 web addresses. A document of DOMParser does
+// not load files.
 function links(message) {
   const parsed = new DOMParser().parseFromString(message.html, "text/html");
   const addresses = [...parsed.querySelectorAll("a[href]")].map((link) => link.getAttribute("href"));
