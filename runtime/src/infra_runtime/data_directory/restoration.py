@@ -1,6 +1,6 @@
-"""Restore a snapshot: exchange the folders of all its services, or, if the process is killed, of no service.
+"""Restore a snapshot: exchange the folders of all its services, or of none if the process is killed.
 
-In the folder of the services, `.restored.new` contains the copies of the snapshot's folders, and
+The folders of an interrupted restore are moved back by `recover`. In the folder of the services, `.restored.new` contains the copies of the snapshot's folders, and
 `.restored.old` the previous folders of the services. A restore is complete when `.restored.old` is renamed to
 `.restored.removed`. While `.restored.old` exists, the restore is incomplete, and `undo` moves the previous
 folders back.

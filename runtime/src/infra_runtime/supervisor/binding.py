@@ -30,7 +30,7 @@ class BindingError(Exception):
 
 
 class MissingSecretError(BindingError):
-    """The error that a secret does not exist, because the service that creates it is not prepared yet."""
+    """The error that a secret cannot be read, usually because its service is not prepared yet."""
 
     def __init__(self, service: str, secret: str, reason: str) -> None:
         super().__init__(service, secret, reason)
@@ -97,7 +97,7 @@ class Bound:
         return self.command[0] if self.spec.image and self.command else ""
 
     def details(self) -> dict[str, object]:
-        """Return the fields of the journal's event `spawned` for this service, without empty fields."""
+        """Return `ports` for the journal's event `spawned`, with `copy_of` and `engine` if they are set."""
         details = {"copy_of": self.spec.copy_of, "engine": self.engine}
         return {"ports": self.ports, **{name: value for name, value in details.items() if value}}
 

@@ -170,7 +170,10 @@ class Children:
             processes.send(process, number)
 
     async def freeze(self, services: Iterable[str]) -> None:
-        """Pause all processes of services with SIGSTOP, including processes that start during this call."""
+        """Pause all processes of services with SIGSTOP, including processes that start during this call.
+
+        The call ends after `FREEZE_SECONDS`, even if a process is still running then.
+        """
         roots = {pid: start for service in services for pid, start in self._roots(service).items()}
         deadline = self._loop.time() + FREEZE_SECONDS
         while True:

@@ -1,4 +1,4 @@
-"""The variants of `start`, `attach` and `Stack` for async code; methods that wait are coroutines."""
+"""The variants of `start`, `attach` and `Stack` for async code, with coroutines for most methods."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def _twin(
 class AsyncStack:
     """A running stack for async code, with the methods of `Stack` except `up` and `events`.
 
-    Methods that wait are coroutines.
+    Methods that wait for services are coroutines. `endpoints`, `env` and the endpoints of services are not:
+    they wait for one answer of the supervisor, which takes milliseconds, and block the event loop meanwhile.
     """
 
     def __init__(self, stack: Stack) -> None:
