@@ -1,9 +1,9 @@
 """The lock: for each recipe and platform, the artefacts (files of a registry) with size and SHA-256.
 
 The kit contains a lock for its own recipes; a project can have another lock, `infra.lock` beside the stack
-file, which takes precedence and also contains the digests of the images of services. A lock
-contains no address of a registry: the address comes from the configuration of pip, apt, Maven, Go and npm on
-the machine that installs.
+file, which takes precedence and also contains the digests of the images of services. A lock contains the URLs
+of archives, but no address of a registry: this address comes from the configuration of pip, apt, Maven, Go
+and npm on the machine that installs.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class Installed:
     bubblewrap: str = ""
     #: the paths of the programs outside of the entry that its scripts start, such as Java
     needs: tuple[str, ...] = ()
-    #: the number of bytes of all files
+    #: the number of bytes of all files, except the manifest and the file with the checksums
     size: int = 0
 
     def is_complete(self) -> bool:

@@ -1,9 +1,9 @@
 """Restore a snapshot: exchange the folders of all its services, or of none if the process is killed.
 
-The folders of an interrupted restore are moved back by `recover`. In the folder of the services, `.restored.new` contains the copies of the snapshot's folders, and
+In the folder of the services, `.restored.new` contains the copies of the snapshot's folders, and
 `.restored.old` the previous folders of the services. A restore is complete when `.restored.old` is renamed to
 `.restored.removed`. While `.restored.old` exists, the restore is incomplete, and `undo` moves the previous
-folders back.
+folders back, after a kill when the next supervisor starts.
 """
 
 from __future__ import annotations

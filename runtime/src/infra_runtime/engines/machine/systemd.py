@@ -82,7 +82,8 @@ class Systemd:
         """Return the units and the document to which their commands refer, as a mapping from path to text.
 
         Raises:
-            ConfigurationError: a service needs the supervisor; the location is the dotted key of the setting.
+            ConfigurationError: the environment has no fixed ports, or a service needs the supervisor; the
+                location is then the dotted key of the setting.
         """
         stack = document(plan, self.binaries)
         files = {FILE: stack.text(self.name)}

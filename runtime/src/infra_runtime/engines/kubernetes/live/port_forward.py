@@ -109,7 +109,8 @@ async def forward(
 ) -> str:
     """Forward ports (`LOCAL:REMOTE`) to a pod until the pod is lost or kubectl exits; return the reason.
 
-    `socket` is the path of the Unix socket that `kubectl proxy` creates. `say` receives messages.
+    If a local port cannot be used, return this reason at once. `socket` is the path of the Unix socket that
+    `kubectl proxy` creates. `say` receives messages.
     """
     tasks = [
         asyncio.ensure_future(_exit(kubectl, pod, socket)),
