@@ -2,7 +2,7 @@
 
     NAME/VERSION-HASH/                  an installed version, with these files and folders:
         manifest.json                   recipe, artefacts, programs, licence
-        files.json                      the checksum of each file at the time of the installation
+        files.json                      the checksums of the other files at the time of the installation
         root/                           the unpacked files
         glibc/                          the C library, if the packages contain it
         launch/METHOD/                  scripts that start the programs of Debian packages

@@ -27,7 +27,8 @@ def make_data_directory(paths: Paths, environment: str) -> None:
     new directory has the mode 0700; the mode of an existing directory is not changed.
 
     Raises `DataDirectoryError` in these cases: the directory cannot be written; other users can write to it;
-    the directory or a file in it belongs to another user; the directory contains files but no valid marker;
+    the directory or the marker, lock, journal, control file or log of the supervisor belongs to another user;
+    the directory contains files but no valid marker;
     it belongs to the environment `test`, and this stack does not, or the reverse; it was written by a newer
     version of pytest-infra; it contains files that the start of a test would remove.
     """

@@ -86,8 +86,8 @@ def undo(paths: Paths) -> bool:
 def recover(paths: Paths) -> tuple[bool, list[str]]:
     """Undo an interrupted restore, and rename the remaining folders of interrupted operations.
 
-    The supervisor calls this function before it starts services, and before each save or restore. Return
-    whether a restore was undone, and the new paths of the remaining folders. The caller removes these
+    The supervisor calls this function before it starts services, and before and after each save or restore.
+    Return whether a restore was undone, and the new paths of the remaining folders. The caller removes these
     folders, which may take seconds.
 
     Raises `DataDirectoryError` if the restore cannot be undone.

@@ -1,6 +1,7 @@
 """Start, signal and reap the child processes of the supervisor and their orphaned descendants.
 
-Only `Children` calls `waitpid`, so that no other code can take the exit status of a child.
+Only `Children` calls `waitpid` for these processes, so that no other code can take their exit statuses. Other
+code waits only for a process that it has forked itself, without returning to the event loop in between.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ class Methods:
         closure = supervisor.machine.closure(requested_names)
         services = {name: supervisor.machine.services[name] for name in closure}
         if any(service.phase not in SATISFYING for service in services.values()):
-            # Every test sends this request; only requests that start a service are written to the journal.
+            # Tests send this request often; only requests that start a service are written to the journal.
             needs = {name: service.needs for name, service in services.items()}
             supervisor.journal.write("wanted", services=requested_names, needs=needs)
         for name in sorted(requested_names, key=lambda name: _preparation(services[name].spec)):

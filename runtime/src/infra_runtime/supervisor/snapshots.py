@@ -1,9 +1,9 @@
-"""Save and restore snapshots: the state of all running services at one moment.
+"""Save and restore snapshots: the state of the running services at one moment.
 
 A snapshot is saved in these steps: services that have data in memory write it to their files; all processes
-are paused with SIGSTOP; the data folders of the services are copied (if the file system supports this, the
-copies share disk blocks with the originals); the processes continue. The copy contains the data that a disk
-contains after a power failure, and every service of the catalogue can start with such data.
+of the services are paused with SIGSTOP; the data folders of the services are copied (if the file system
+supports this, the copies share disk blocks with the originals); the processes continue. The copy contains the
+data that a disk contains after a power failure, and every service of the catalogue can start with such data.
 """
 
 from __future__ import annotations

@@ -151,9 +151,10 @@ def up_request(resolved: Resolved, names: Sequence[str] = (), *, wait: bool = Tr
 
 
 class Stack:
-    """A lease on a running stack; `close` ends the lease. The stack stops when its last lease ends.
+    """A lease on a running stack; `close` ends the lease.
 
-    The stack of `attach(lease=False)` has no lease.
+    The stack stops when its last lease ends, unless `stay` was called. The object that `attach(lease=False)`
+    returns has no lease.
     """
 
     def __init__(self, client: Client, paths: Paths) -> None:
