@@ -336,7 +336,7 @@ class SnapshotName(Message):
 class Stay(Message):
     """The parameters of `stay`: whether the stack keeps running after its last lease, and how many seconds.
 
-    `seconds` is None if the stack keeps running until `down`.
+    If `on` is true and `seconds` is None, the stack keeps running until `down`.
     """
 
     on: bool

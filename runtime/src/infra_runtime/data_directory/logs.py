@@ -203,7 +203,8 @@ def _mark(dropped: int) -> bytes:
 def limits(environ: Mapping[str, str]) -> tuple[int, int]:
     """Return the limits in bytes for one log and for all logs.
 
-    Raises `ConfigurationError` if a variable is neither empty nor a number of bytes greater than 0.
+    Raises `ConfigurationError` if a variable is neither empty nor a number of bytes greater than 0, with at
+    most 18 digits.
     """
     return _limit(environ, LIMIT_VARIABLE, LIMIT), _limit(environ, TOTAL_VARIABLE, TOTAL_LIMIT)
 

@@ -52,7 +52,7 @@ class Leases:
     def stay(self, *, on: bool, seconds: float | None) -> None:
         """Set whether the stack keeps running after its last lease, and for how many seconds.
 
-        If there is no lease, the seconds begin now; with `on=False`, the stack stops now.
+        Without a lease, the seconds begin now, or, if `on` is false, the stack stops now.
         """
         self.stays, self.stay_seconds = on, seconds if on else None
         self._check()

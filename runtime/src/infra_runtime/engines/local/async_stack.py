@@ -29,10 +29,11 @@ def _twin(
 
 
 class AsyncStack:
-    """A running stack for async code, with the methods of `Stack` except `up` and `events`.
+    """A running stack for async code, with the methods of `Stack`, most of which are coroutines.
 
-    Methods that wait for services are coroutines. `endpoints`, `env` and the endpoints of services are not:
-    they wait for one answer of the supervisor, which takes milliseconds, and block the event loop meanwhile.
+    `endpoints`, `env` and the endpoints of services are not: they block the event loop until the supervisor
+    has answered one request, which takes milliseconds. `up` and `events` are the methods of `Stack`, which
+    block the event loop, too.
     """
 
     def __init__(self, stack: Stack) -> None:

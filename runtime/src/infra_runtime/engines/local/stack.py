@@ -327,7 +327,8 @@ class Stack:
     def stay(self, *, on: bool = True, seconds: float | None = None) -> None:
         """Set whether the stack keeps running after its last lease, and for how many seconds.
 
-        If `seconds` is None, the stack runs until `down` is called.
+        If `on` is true and `seconds` is None, the stack runs until `down` is called. If no client has a
+        lease, the seconds begin now, or, if `on` is false, the stack stops now.
         """
         self._client.call(STAY, Stay(on=on, seconds=seconds))
 
