@@ -291,7 +291,10 @@ def decode(data: Mapping[str, Any], *, recipe: str, platform: str) -> Locked:
 
 
 def differences(old: Locked | None, new: Locked) -> list[str]:
-    """Return a line for each artefact that differs between two entries of a recipe: `NAME OLD → NEW`."""
+    """Return a line for each artefact that differs between two entries of a recipe: `NAME OLD → NEW`.
+
+    If an entry has several artefacts with one name, only the last of them is compared.
+    """
     old_artefacts = {artefact.name: artefact for artefact in old.artefacts} if old else {}
     new_artefacts = {artefact.name: artefact for artefact in new.artefacts}
     lines = []

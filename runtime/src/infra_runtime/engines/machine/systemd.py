@@ -67,7 +67,8 @@ class Systemd:
     """The engine that converts a plan to systemd units. The class implements `Engine`."""
 
     name: ClassVar[str] = "systemd"
-    #: the name of the stack, with which the names of all units begin; also the name of the services' user
+    #: the name of the stack, with which the names of all units begin; `user_name` derives the name of the
+    #: services' user from it
     stack: str
     #: the absolute path of the folder of the exported files
     folder: str
