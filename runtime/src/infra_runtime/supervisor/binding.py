@@ -41,8 +41,9 @@ class MissingSecretError(BindingError):
 
 
 class Scope(Record):
-    """The values that all services of a stack share for their references, such as the stack file's folder."""
+    """The values that the services of one request `up` share for their references, such as `root`."""
 
+    #: the folder of the stack file
     root: str
     environment: str
     binaries: Mapping[str, str]
