@@ -155,7 +155,7 @@ EMPTY = Lock(entries={})
 def read(path: Path) -> Lock:
     """Return the lock in a file; empty if the file is missing.
 
-    Raises `ConfigurationError` if the content is not a lock.
+    Raises `ConfigurationError` if the file cannot be read or is not a lock.
     """
     try:
         data = json.loads(path.read_bytes())
