@@ -1,8 +1,8 @@
 """Contributions: values that services offer to each other under a key, such as a route.
 
-A kind lists the keys that it consumes, and the planner passes every contribution under these keys to the
-kind's function `make`. The values under the keys of `SHAPES` have a fixed type, so that any proxy can use the
-route of any service. A value under another key can be any JSON data.
+A kind lists the keys that it consumes, and the planner passes the contributions of other services under these
+keys to the kind's function `make`. The values under the keys of `SHAPES` have a fixed type, so that any proxy
+can use the route of any service. A value under another key can be any JSON data.
 """
 
 from __future__ import annotations
@@ -163,12 +163,13 @@ SHAPES: Mapping[str, type[_Shape]] = {
     TRACE_SINK: TraceSink,
     "log": Log,
 }
-#: If the plan contains a consumer of one of these keys, all services with a contribution under the key are
-#: added to the plan. For example, a proxy needs the services to which it forwards requests, a metrics store
-#: needs the services whose metrics it collects, a service needs the receiver of its telemetry, and this
-#: receiver needs the services to which it forwards spans. Therefore the consumer's spec does not depend on
-#: the services that a client requests, and no request changes the spec of a running consumer. Under all other
-#: keys, a consumer gets only the contributions of services that are already in the plan.
+#: If the plan contains a consumer of one of these keys, all services of the stack with a contribution under
+#: the key are added to the plan, except skipped services. For example, a proxy needs the services to which it
+#: forwards requests, a metrics store needs the services whose metrics it collects, a service needs the
+#: receiver of its telemetry, and this receiver needs the services to which it forwards spans. Therefore the
+#: consumer's spec does not depend on the services that a client requests, and no request without skipped
+#: services changes the spec of a running consumer. Under all other keys, a consumer gets only the
+#: contributions of services that are already in the plan.
 BRING_IN = frozenset({"route", "metrics", "alert", "alert-sink", "alert-receiver", TRACE_SINK, "variables"})
 
 

@@ -97,7 +97,7 @@ class ImageMissingError(InfraError):
 class StartError(InfraError):
     """The error that a service did not become ready.
 
-    It contains the last lines of the service's log, unless a needed service is the cause.
+    It contains the last lines of the service's log if the service itself failed to start.
     """
 
     exit_code = 3
@@ -116,7 +116,7 @@ class StartError(InfraError):
 
 
 class PortTakenError(InfraError):
-    """The error that another process listens on a fixed port of a service.
+    """The error that another process or stack uses a port of a service, or that no port is free in tests.
 
     pytest-infra never stops that process.
     """
@@ -134,7 +134,7 @@ class PortTakenError(InfraError):
 
 
 class NoStackError(InfraError):
-    """The error that no supervisor is running for a data directory."""
+    """The error that no supervisor is running for a data directory, or that its stack is already stopping."""
 
     exit_code = 7
     hint = "`infra runtime up` starts a stack. To use another data directory, add `--data DIR`."
@@ -192,7 +192,7 @@ class DataDirectoryError(InfraError):
 
 
 class SupervisorError(InfraError):
-    """The error that the supervisor did not start, exited unexpectedly, or sent an invalid answer."""
+    """The error that the supervisor did not start or answer, exited unexpectedly, or refused a request."""
 
     exit_code = 9
 
@@ -225,7 +225,7 @@ class LeftoverError(InfraError):
 
 
 class WaitTimeoutError(InfraError):
-    """The error that services did not become ready before the client's timeout."""
+    """The error that services did not become ready before a timeout, or did not exit after a signal."""
 
     exit_code = 11
     hint = "`infra runtime status` shows what each service waits for."
@@ -240,7 +240,7 @@ class WaitTimeoutError(InfraError):
 
 
 class SnapshotError(InfraError):
-    """The error that a snapshot cannot be saved or restored, for example because the stack has changed."""
+    """The error that a snapshot cannot be saved, restored or removed, such as after a change of the stack."""
 
     exit_code = 12
 
@@ -322,7 +322,7 @@ class ClusterError(InfraError):
 
 
 class DeployLockedError(InfraError):
-    """The error that another deploy holds the lock of a namespace; the lock expires in `seconds`."""
+    """The error that another deploy holds a namespace's lock, which expires in `seconds` unless renewed."""
 
     exit_code = 19
 

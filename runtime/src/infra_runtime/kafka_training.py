@@ -2,8 +2,9 @@
 
 `python -m infra_runtime.kafka_training PROGRAM FOLDER` starts a server with the file `training.properties` in
 FOLDER. The module replaces the words CLIENT_PORT, CONTROLLER_PORT and LOG_FOLDER in this file by two free
-ports and the path of the folder `log` in FOLDER. When the server has answered a request, the module stops the
-server, and Java writes the file `classes.aot` to FOLDER. The module then removes the other files.
+ports and the path of the folder `log` in FOLDER. When the server has answered a request, or has not answered
+for two minutes, the module stops the server, and Java writes the file `classes.aot` to FOLDER. The module
+then removes the other files.
 
 Source: JEP 514, "Ahead-of-Time Command-Line Ergonomics" (`-XX:AOTCacheOutput`).
 """

@@ -18,9 +18,9 @@ class KeptConnection:
     ) -> tuple[int, bytes]:
         """Send a request, and return the status and the body of the answer.
 
-        If the server has closed the connection since the last request, an idempotent request is sent again;
-        for any other request, the error is raised. Raises `OSError` or `http.client.HTTPException` if the
-        server does not send a valid answer.
+        If the request fails on a connection that was already open, an idempotent request is sent once more on
+        a new connection, except after a timeout; otherwise, the error is raised. Raises `OSError` or
+        `http.client.HTTPException` if the server does not send a valid answer.
         """
         was_open = self._connection.sock is not None
         try:

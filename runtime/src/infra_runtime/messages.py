@@ -55,7 +55,7 @@ class ServiceStatus(Message):
     seconds: float
     restarts: int
     needs: tuple[str, ...]
-    #: port name → number; empty before the references of the service are replaced
+    #: port name → number; empty before the ports of the service are chosen
     ports: Mapping[str, int]
     #: export → text; empty before the references of the service are replaced
     exports: Mapping[str, str]
@@ -89,7 +89,7 @@ class Services(tuple[ServiceStatus, ...]):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the services, in dependency order."""
+        """The names of the services, in the order of the answer."""
         return tuple(service.name for service in self)
 
 
@@ -139,7 +139,7 @@ class Outcome(Message):
 
 
 class ServiceEndpoint(Message):
-    """The exports, ports and variables of a service with known ports; the secrets are not masked."""
+    """The exports, ports and variables of a service with bound ports; the secrets in it are not masked."""
 
     kind: str
     exports: Mapping[str, str]
@@ -274,7 +274,7 @@ class Hello(Message):
     """The parameters of a client's first request. If `lease` is true, the connection is a lease."""
 
     lease: bool = False
-    #: if the client has just started the supervisor: the parameters of its next request, `up`; otherwise None
+    #: if the client has started the supervisor of a test: the parameters of its request `up`; otherwise None
     starting: object = None
 
 
@@ -299,7 +299,7 @@ class Up(Message):
     variables: Mapping[str, str]
     #: the services to start, in addition to the services that they need; empty: all services
     wanted: tuple[str, ...] = ()
-    #: whether the supervisor answers only when all services are ready or have failed
+    #: whether the supervisor answers only when all services to start are ready or have failed
     wait: bool = True
 
 
@@ -312,7 +312,7 @@ class Names(Message):
 class Crash(Message):
     """The parameters of `crash`: the services, and the number of the signal that is sent to their processes.
 
-    If `wait` is true, the supervisor answers when the services are ready again or have failed.
+    If `wait` is true, the supervisor answers when the services are ready again, stopped or failed.
     """
 
     services: tuple[str, ...]
@@ -336,7 +336,7 @@ class SnapshotName(Message):
 class Stay(Message):
     """The parameters of `stay`: whether the stack keeps running after its last lease, and how many seconds.
 
-    `seconds` is None if the stack keeps running until `down`.
+    If `on` is true and `seconds` is None, the stack keeps running until `down`.
     """
 
     on: bool

@@ -142,7 +142,7 @@ def installation(erlexec: Path) -> Path:
 
 
 def applications(root: Path) -> Mapping[str, Path]:
-    """Return a mapping from the name of each RabbitMQ application to its folder.
+    """Return a mapping from the name of each application in the package of RabbitMQ to its folder.
 
     Raises `SystemExit` if no application is found.
     """

@@ -1,8 +1,8 @@
 """Search for executables: in a setting, in this Python environment, on PATH, in known folders, in the store.
 
-A search needs only a few `stat` calls: it does not import the Python package that contains an executable, and
-rarely runs a program. The module `store` describes the store, in which `infra bin install` installs
-executables.
+A search usually needs only a few `stat` calls: it does not import the Python package that contains an
+executable, and rarely runs a program. The module `store` describes the store, in which `infra bin install`
+installs executables.
 """
 
 from __future__ import annotations

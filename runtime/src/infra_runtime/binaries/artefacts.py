@@ -58,7 +58,8 @@ def fetch(
     """Download the artefacts of lock entries, several at the same time, and verify each artefact.
 
     The artefacts of an entry are stored in the folder `folder/RECIPE`. No other process may use these
-    folders. A file with the right hash is not downloaded again.
+    folders. A file with the right hash is not downloaded again. Raises `InstallError` if `offline` is true
+    and a file is missing, or a download fails; `IntegrityError` if a file differs from the lock.
     """
     counter = counter or Counter(None, entries)
     downloads, needed = _downloads(entries, folder), []

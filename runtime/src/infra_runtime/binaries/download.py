@@ -27,7 +27,7 @@ Progress = Callable[[int], None]
 #: the seconds after which a download fails if no byte, or fewer than `_LEAST` bytes, have arrived
 STALL_SECONDS = 60.0
 _LEAST = 1024
-#: the number of attempts; each attempt continues the interrupted download
+#: the number of attempts; each attempt continues the interrupted download, if the server supports this
 ATTEMPTS = 4
 _BLOCK = 1 << 16
 #: the size limit in bytes of a file that is not locked yet
@@ -47,7 +47,8 @@ def download(
     """Download a file to the path `target`; the file appears there only after its size and hash are verified.
 
     The bytes are written to `target` with the suffix `.part`. If this file exists because an earlier download
-    was interrupted, only the missing bytes are requested. `size` is the size in bytes in the lock; 0 if
+    was interrupted, only the missing bytes are requested, and all bytes if the complete file then has another
+    hash. `size` is the size in bytes in the lock; 0 if
     unknown. The login for the server is read from the file in the variable NETRC, or from `~/.netrc`.
 
     Raises:

@@ -271,7 +271,7 @@ def current_platform() -> str:
 
 
 def remove_downloads(store: Store) -> None:
-    """Remove the partial files of interrupted downloads; a running installation keeps its files."""
+    """Remove the files of interrupted downloads and installations; a running installation keeps its files."""
     if not store.downloads.is_dir():
         return
     for folder in store.downloads.iterdir():

@@ -8,11 +8,12 @@ Programs of Debian packages need the libraries of the packages. There are three 
   works with every distribution. A child process that is a program of the machine uses the machine's
   libraries; a child process that is a program of the packages is started by the loader, too.
 - `bubblewrap`: the program runs in a mount namespace, where the absolute paths in the program, such as
-`/usr/share/prometheus`, are folders of the packages. Inside the namespace, the program is started with one of
-the other two methods.
+  `/usr/share/prometheus`, are folders of the packages. Inside the namespace, the program is started with
+  `loader` if the packages contain a C library, otherwise with `libraries`.
 
 A launch is written as a small shell script, so that a plan can use the path of this script as it uses the
-path of any program. The script replaces itself (`exec`), so that the pid is the pid of the program.
+path of any program. The script replaces itself (`exec`), so that the pid is the pid of the program, or with
+`bubblewrap` that of `bwrap`, whose child process is the program.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The lock: for each recipe and platform, the artefacts (files of a registry) with size and SHA-256.
 
 The kit contains a lock for its own recipes; a project can have another lock, `infra.lock` beside the stack
-file, which takes precedence and also contains the digests of the images of services. A lock
-contains no address of a registry: the address comes from the configuration of pip, apt, Maven, Go and npm on
-the machine that installs.
+file, which takes precedence and also contains the digests of the images of services. A lock contains the URLs
+of archives, but no address of a registry: this address comes from the configuration of pip, apt, Maven, Go
+and npm on the machine that installs.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ EMPTY = Lock(entries={})
 def read(path: Path) -> Lock:
     """Return the lock in a file; empty if the file is missing.
 
-    Raises `ConfigurationError` if the content is not a lock.
+    Raises `ConfigurationError` if the file cannot be read or is not a lock.
     """
     try:
         data = json.loads(path.read_bytes())
@@ -291,7 +291,10 @@ def decode(data: Mapping[str, Any], *, recipe: str, platform: str) -> Locked:
 
 
 def differences(old: Locked | None, new: Locked) -> list[str]:
-    """Return a line for each artefact that differs between two entries of a recipe: `NAME OLD → NEW`."""
+    """Return a line for each artefact that differs between two entries of a recipe: `NAME OLD → NEW`.
+
+    If an entry has several artefacts with one name, only the last of them is compared.
+    """
     old_artefacts = {artefact.name: artefact for artefact in old.artefacts} if old else {}
     new_artefacts = {artefact.name: artefact for artefact in new.artefacts}
     lines = []

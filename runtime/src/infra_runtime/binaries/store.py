@@ -2,7 +2,7 @@
 
     NAME/VERSION-HASH/                  an installed version, with these files and folders:
         manifest.json                   recipe, artefacts, programs, licence
-        files.json                      the checksum of each file at the time of the installation
+        files.json                      the checksums of the other files at the time of the installation
         root/                           the unpacked files
         glibc/                          the C library, if the packages contain it
         launch/METHOD/                  scripts that start the programs of Debian packages
@@ -62,7 +62,7 @@ class Installed:
     bubblewrap: str = ""
     #: the paths of the programs outside of the entry that its scripts start, such as Java
     needs: tuple[str, ...] = ()
-    #: the number of bytes of all files
+    #: the number of bytes of all files, except the manifest and the file with the checksums
     size: int = 0
 
     def is_complete(self) -> bool:

@@ -2,7 +2,7 @@
 
 No entry is written outside the folder, no link leaves it, and only files, folders and links are accepted. The
 number of entries, the total size and the ratio of unpacked to packed bytes are limited. An `IntegrityError`
-contains the name of the archive and of the entry.
+contains the name of the archive and, if an entry is the cause, of the entry.
 """
 
 from __future__ import annotations

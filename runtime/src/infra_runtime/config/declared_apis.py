@@ -31,7 +31,8 @@ class ApiSettings(BaseModel):
     snapshot: str = Field(min_length=1)
     #: the new document: a file, a git revision, a URL, `service:NAME/path`, or a Python app
     source: str = Field(min_length=1)
-    #: the file with the accepted findings; by default, a file in the folder of the snapshot
+    #: the file with the accepted findings; by default, a file in the folder of the snapshot, if the snapshot
+    #: is a file or is in a git revision
     accepted: str | None = None
     preset: str = "default"
     #: rule → level, or `ignore`
@@ -62,7 +63,8 @@ def declared(directory: Path | None = None, names: Sequence[str] = ()) -> list[A
     If `names` is not empty, return only the APIs with these names, in the order of `names`.
 
     Raises:
-        ConfigurationError: the stack file is missing or invalid, or does not declare the requested APIs.
+        ConfigurationError: the stack file is missing or invalid, declares no API, or does not declare the
+        requested APIs.
     """
     start = (directory or Path.cwd()).resolve()
     file = stack_file.find(start)

@@ -79,7 +79,7 @@ def from_environment(services: AbstractSet[str]) -> Layer:
 
 
 def from_dotenv(path: Path, services: AbstractSet[str]) -> list[Layer]:
-    """Return the settings in a file `.env` as a list with one layer; without such settings, an empty list."""
+    """Return the settings in a file `.env` as a list with one layer; if it has no `INFRA_`, an empty list."""
     if not path.is_file():
         return []
     content = path.read_bytes()

@@ -47,7 +47,7 @@ def check(resolved: Resolved) -> None:
     """Raise `ImageMissingError` if an image of a plan is not on this machine.
 
     The function runs the container engine once for each image, which takes about 0.1 s per image, and a
-    second time for a missing image with a digest.
+    second time for a missing image with a digest. Raises `InstallError` if the engine fails.
     """
     if images := missing(resolved):
         raise ImageMissingError([str(image) for image in images])

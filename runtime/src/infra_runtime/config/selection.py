@@ -21,7 +21,8 @@ def selected(declaration: Declaration) -> list[str]:
 
     Raises:
         UnknownServiceError: a name in the request is not a service.
-        ConfigurationError: a name in `use` or in a profile is not a service, or the profile is unknown.
+        ConfigurationError: a name in `use` or in a profile is not a service, the profile is unknown, the
+            setting `proxy` is invalid, or the request contains a proxy that this setting replaces.
     """
     request = declaration.request
     for name in (*request.names, *request.skip):

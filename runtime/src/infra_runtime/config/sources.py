@@ -25,7 +25,8 @@ _BESIDE = frozenset({"environment", "api", "binaries", "image"})
 def layers(request: Request) -> list[Layer]:
     """Return the settings of each source as a layer; an earlier layer takes precedence over later layers.
 
-    The order is: command line, environment variables, `.env`, overlay, stack file, configuration service.
+    The order is: command line, environment variables, `.env`, overlay file (`infra.test.toml`), overlay table
+    (`[environment.test]`), stack file, configuration service.
     """
     files = list(_files(request))
     services = {name for layer in files for name in _services(layer.values)}

@@ -85,6 +85,9 @@ def read(paths: Paths) -> ControlFile | None:
 
 
 def run_folder(paths: Paths) -> str:
-    """Return the folder that contains the sockets of the supervisor that was started most recently."""
+    """Return the folder with the sockets of the supervisor that was started most recently.
+
+    Without a control file, the result is the folder that a new supervisor would use.
+    """
     control = read(paths)
     return os.path.dirname(control.socket) if control else paths.run

@@ -22,9 +22,9 @@ class Share:
     waiting: float
     #: in the steps that prepare the service: files, seeds, commands
     preparing: float
-    #: from the start of the service's process to the first successful probe
+    #: from the start of the service's process to the first successful probe, or to the end of the start
     starting: float
-    #: from the request to the end of the service's start
+    #: from the request to the end of the service's start; if the start is pending, to its last event so far
     ended: float
     #: ready | done | failed | pending
     outcome: str
@@ -40,7 +40,7 @@ class Start:
     #: seconds from the supervisor's first event to the request; 0 if the supervisor has received an earlier
     #: request
     boot: float
-    #: seconds from the request until the last service was ready or had failed
+    #: seconds from the request until the last service was ready, done or had failed
     seconds: float
     #: the services, in the order in which their starts ended
     shares: tuple[Share, ...]
@@ -113,8 +113,8 @@ def _share(name: str, times: Mapping[str, float], request_time: float, needs: tu
 def _chain(shares: Iterable[Share]) -> tuple[str, ...]:
     """Return the names of the services on the critical path.
 
-    The last name is the service that was ready last. The name before a service is, of all services that it
-    needs, the service that was ready last.
+    The last name is the service whose start ended last. The name before a service is, of all services that
+    it needs and that this start includes, the service whose start ended last.
     """
     by_name = {share.service: share for share in shares}
     latest = max(by_name.values(), key=lambda share: share.ended)

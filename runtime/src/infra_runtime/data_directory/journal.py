@@ -1,4 +1,4 @@
-"""The journal `events.jsonl`: the events of a stack, one JSON object per line, sorted by time.
+"""The journal `events.jsonl`: the events of a stack, one JSON object per line, in the order of their writes.
 
 The next supervisor of the data directory reads the journal to find processes that remain of the previous run.
 """

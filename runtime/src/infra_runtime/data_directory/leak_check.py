@@ -19,10 +19,10 @@ from infra_runtime.value import frozen
 class LeakCheck:
     """The result of a leak check of a stack's last run; a text describes each remaining process or file."""
 
-    #: the number of services, without copies for single tests
+    #: the number of services that were started, without copies for single tests
     services: int
-    #: seconds in which at least one service was starting for the first time; tasks are not counted; None if
-    #: no service became ready
+    #: seconds in which at least one of the services that became ready was starting for the first time; the
+    #: boot of the supervisor is counted, tasks are not; None if no service became ready
     ready_seconds: float | None
     processes: tuple[str, ...]
     ports: tuple[str, ...]
@@ -32,7 +32,7 @@ class LeakCheck:
     folders: tuple[str, ...] = ()
     #: the containers of services with an image
     containers: tuple[str, ...] = ()
-    #: services that did not become ready, and tasks that failed
+    #: those of the started services that did not become ready, and tasks that were not completed
     never_ready: tuple[str, ...] = ()
 
     @property

@@ -16,7 +16,10 @@ from infra_runtime.host import file_lock, ownership, processes
 
 
 def take(paths: Paths) -> int | None:
-    """Lock a data directory; return the lock file's descriptor, or None if another process has the lock."""
+    """Lock a data directory; return the lock file's descriptor.
+
+    The result is None if another process has the lock, or has just removed the lock file.
+    """
     descriptor = file_lock.acquire(paths.lock)
     if descriptor is None:
         wake_holder(paths)

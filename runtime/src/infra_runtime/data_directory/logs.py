@@ -120,9 +120,10 @@ class Logs:
                     self._drop(service, limit // 2)
 
     def _drop(self, service: str, keep: int) -> None:
-        """Replace all but the last `keep` bytes of a log by a hole.
+        """Replace the beginning of a log by a hole; at most about `keep` bytes remain.
 
-        The first line after the hole contains the number of removed bytes.
+        The hole ends near the end of a line. The first line after the hole contains the number of removed
+        bytes.
         """
         path, size = self.path(service), self._sizes[service]
         # The service could have replaced its log by a link to another file.
@@ -202,7 +203,8 @@ def _mark(dropped: int) -> bytes:
 def limits(environ: Mapping[str, str]) -> tuple[int, int]:
     """Return the limits in bytes for one log and for all logs.
 
-    Raises `ConfigurationError` if a variable is neither empty nor a number of bytes greater than 0.
+    Raises `ConfigurationError` if a variable is neither empty nor a number of bytes greater than 0, with at
+    most 18 digits.
     """
     return _limit(environ, LIMIT_VARIABLE, LIMIT), _limit(environ, TOTAL_VARIABLE, TOTAL_LIMIT)
 
@@ -221,7 +223,8 @@ def _limit(environ: Mapping[str, str], variable: str, default: int) -> int:
 def tail(path: str, lines: int, since: int = 0) -> list[str]:
     """Return the last lines of a file after the byte offset `since`, at most `lines` lines.
 
-    Only the last `TAIL_BYTES` bytes are read. If the file is missing, the list is empty.
+    Only the last `TAIL_BYTES` bytes are read, so the first line can be incomplete. If the file has fewer than
+    `since` bytes, it was truncated, and `since` is ignored. If the file is missing, the list is empty.
     """
     try:
         with open(path, "rb") as file:

@@ -1,4 +1,7 @@
-"""The marker file `infra.json` of a data directory; files are removed only in a directory with a marker."""
+"""The marker file `infra.json` of a data directory.
+
+In a directory without a marker, only the remains of an interrupted start or wipe are removed.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,8 @@ def make_data_directory(paths: Paths, environment: str) -> None:
     new directory has the mode 0700; the mode of an existing directory is not changed.
 
     Raises `DataDirectoryError` in these cases: the directory cannot be written; other users can write to it;
-    the directory or a file in it belongs to another user; the directory contains files but no valid marker;
+    the directory or the marker, lock, journal, control file or log of the supervisor belongs to another user;
+    the directory contains files but no valid marker;
     it belongs to the environment `test`, and this stack does not, or the reverse; it was written by a newer
     version of pytest-infra; it contains files that the start of a test would remove.
     """
@@ -78,8 +82,8 @@ def _added_file(paths: Paths) -> str:
     """Return the path of a file that another program added to the services' folders after the last run.
 
     Such a file is newer than the event `down` at the end of the last run, after which no process of the stack
-    writes files. Older files are remains of a killed supervisor. The result is empty if no file is newer, or
-    if another process has started the stack in the meantime.
+    writes files. Older files are remains of a killed supervisor. The result is empty if no file is newer, if
+    the last event is not `down`, or if another process has started the stack in the meantime.
     """
     if not disk.is_folder(paths.services):
         return ""

@@ -73,7 +73,7 @@ def existing(paths: Paths) -> str:
 
 
 def remove(paths: Paths) -> str:
-    """Remove the recorded folder and return its path; return an empty text if it is missing or in use.
+    """Remove the recorded folder and return its path; an empty text if it is missing, foreign or in use.
 
     The caller holds the lock of the data directory. Raises `OSError` if the folder cannot be removed.
     """
@@ -126,7 +126,7 @@ def _marker(paths: Paths) -> dict[str, object]:
 
 
 def _record(paths: Paths, name: str) -> None:
-    """Write the name of the folder to the marker. Raises `OSError` if the marker is missing."""
+    """Write the name of the folder to the marker. Raises `OSError` if the marker is missing or invalid."""
     content = _marker(paths)
     if not content:
         raise FileNotFoundError(2, os.strerror(2), paths.marker)

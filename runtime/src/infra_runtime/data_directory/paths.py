@@ -57,7 +57,10 @@ class Paths:
         self.cache = user_cache(environ) or f"{self.home}/cache"
 
     def seeds(self) -> str:
-        """Return the folder of the seeds: in the user's cache, or, if the cache is read-only, in `home`."""
+        """Return the folder of the seeds: in the user's cache, or, if the cache is read-only, in `home`.
+
+        If neither can be written, the result is the folder in the cache.
+        """
         for folder in (self.cache, f"{self.home}/cache"):
             with contextlib.suppress(OSError):
                 os.makedirs(f"{folder}/seeds", mode=0o700, exist_ok=True)

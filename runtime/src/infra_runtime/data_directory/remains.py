@@ -84,10 +84,10 @@ def end(paths: Paths) -> Cleaned:
 def end_unsupervised(paths: Paths, *, patience: float = PATIENCE) -> Cleaned:
     """Kill the processes of a stack whose supervisor was killed, and remove the stack's files.
 
-    These files are the sockets of the stack, seeds whose build was interrupted, and, in the environment
-    `test`, the data of the services. If the last run of the stack has ended completely, or if a supervisor is
-    running, the function changes nothing. `patience` is the time in seconds to wait for the lock of the data
-    directory.
+    These files are the sockets of the stack, seeds whose build was interrupted, lock files of ports that no
+    process holds, and, in the environment `test`, the data of the services. If the last run of the stack has
+    ended completely, the function changes nothing. It waits for the lock of the data directory; if a
+    supervisor still holds the lock after `patience` seconds, the function changes nothing, either.
     """
     if not _has_remains(paths):
         return Cleaned()
@@ -130,8 +130,8 @@ def end_locked(paths: Paths) -> Cleaned:
 def _has_remains(paths: Paths) -> bool:
     """Return whether processes of the stack's last run may remain.
 
-    The result is true if the journal does not end with a complete `down`, or if folders remain because the
-    supervisor was killed between `down` and its exit.
+    The result is true if the journal contains processes of this boot, or containers, of runs without a
+    complete `down`, or if folders remain because the supervisor was killed between `down` and its exit.
     """
     traces = find(paths)
     folders = [control_file.run_folder(paths), *(folder for folder, _ in traces.groups)]

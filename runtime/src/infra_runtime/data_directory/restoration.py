@@ -1,9 +1,9 @@
-"""Restore a snapshot: exchange the folders of all its services, or, if the process is killed, of no service.
+"""Restore a snapshot: exchange the folders of all its services, or of none if the process is killed.
 
 In the folder of the services, `.restored.new` contains the copies of the snapshot's folders, and
 `.restored.old` the previous folders of the services. A restore is complete when `.restored.old` is renamed to
 `.restored.removed`. While `.restored.old` exists, the restore is incomplete, and `undo` moves the previous
-folders back.
+folders back, after a kill when the next supervisor starts.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def undo(paths: Paths) -> bool:
 def recover(paths: Paths) -> tuple[bool, list[str]]:
     """Undo an interrupted restore, and rename the remaining folders of interrupted operations.
 
-    The supervisor calls this function before it starts services, and before each save or restore. Return
-    whether a restore was undone, and the new paths of the remaining folders. The caller removes these
+    The supervisor calls this function before it starts services, and before and after each save or restore.
+    Return whether a restore was undone, and the new paths of the remaining folders. The caller removes these
     folders, which may take seconds.
 
     Raises `DataDirectoryError` if the restore cannot be undone.

@@ -23,8 +23,8 @@ from infra_runtime.data_directory.checksums import checksums
 from infra_runtime.host import disk, file_lock
 from infra_runtime.record import Record
 
-#: the greatest total size of all seeds after a build, in bytes; the seed of a PostgreSQL cluster has 25 to 40
-#: MB
+#: the greatest total size in bytes of the seeds with a stamp after a build, apart from seeds in use; the seed
+#: of a PostgreSQL cluster has 25 to 40 MB
 MOST_BYTES = 2 * 2**30
 BUILDING, BUILDING_LOCK = ".new", "lock"
 
@@ -231,9 +231,9 @@ def interrupted(folder: str) -> list[str]:
 def victims(folder: str, most_bytes: int = MOST_BYTES) -> list[str]:
     """Return the folders of the seeds to remove from the cache: the least recently used seeds.
 
-    The total size of all other seeds is at most `most_bytes`. The sizes are read from the stamps, so the call
-    takes less than a millisecond. Seeds without a stamp are not in the result: they belong to an earlier
-    version of pytest-infra, which may be using them.
+    The total size of the other seeds with a stamp is at most `most_bytes`. The sizes are read from the
+    stamps, so the call takes less than a millisecond. Seeds without a stamp are neither counted nor in the
+    result: they belong to an earlier version of pytest-infra, which may be using them.
     """
     paths, stamped_seeds = [], []
     for entry in _scanned(folder):

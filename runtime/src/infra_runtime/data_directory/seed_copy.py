@@ -1,6 +1,6 @@
 """Copy a seed from the user's cache.
 
-The copy is renamed to its final name when it is complete and checked.
+The copy is renamed to its final name when it is complete, and a check has found no damage of the seed.
 """
 
 from __future__ import annotations

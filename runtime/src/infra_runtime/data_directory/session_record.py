@@ -27,8 +27,8 @@ from infra_runtime.value import frozen
 FOLDER, SUFFIX = "sessions", ".jsonl"
 #: the version of the format, which is increased if older readers would misread a record
 FORMAT = 1
-#: the greatest number of records in a data directory, and of their bytes together; the oldest records are
-#: removed
+#: the greatest number of records in a data directory, and of their bytes together; when a new record is
+#: created, the oldest records above these limits are removed
 SESSIONS, BYTES = 1000, 256 << 20
 #: the number of bytes that are read at the beginning and at the end of a record, for its first and last line
 _EDGE = 1 << 16

@@ -172,9 +172,9 @@ def publish(staged: str, folder: str, *, durable: bool) -> None:
 
 
 def leftovers(paths: Paths) -> list[str]:
-    """Return the paths of incomplete snapshots of interrupted operations; the caller may remove them.
+    """Return the folders that remain of saves, replacements and removals; the caller may remove them.
 
-    If `NAME` is missing, the earlier snapshot `.NAME.old` is renamed to `NAME`.
+    If `NAME` is missing, the earlier snapshot `.NAME.old` is renamed to `NAME`, and is not in the result.
     """
     root = f"{paths.data}/snapshots"
     if not disk.is_folder(root):

@@ -22,8 +22,9 @@ PLUGIN_FILES = ("capsules", "sessions", "xprocess", "pytest.json", "pytest.lock"
 def remove(paths: Paths, *, patience: float = PATIENCE) -> list[str]:
     """Remove the files of a stack, and then the data directory if it is empty; return the names of the files.
 
-    If files of other programs remain, the marker remains, too, so that the directory can be used again.
-    `patience` is the time in seconds to wait for the lock of the data directory.
+    A directory that is already empty is not removed. If files of other programs remain, the marker remains,
+    too, so that the directory can be used again. `patience` is the time in seconds to wait for the lock of
+    the data directory, and of the directory of each separate test stack.
 
     Raises:
         DataDirectoryError: the directory contains files but no marker, a supervisor is running for the
@@ -90,7 +91,7 @@ def _remove_plan(data: Path, patience: float) -> bool:
 
 
 def _temporary(paths: Paths) -> list[Path]:
-    """Return the temporary files that are renamed to files of the stack; after a kill, they can remain."""
+    """Return the paths of temporary files of the stack, which can remain after a kill."""
     data = Path(paths.data)
     new = [Path(f"{path}.new") for path in (paths.descendants, paths.control_file, paths.marker)]
     return [*new, *data.glob("infra.json.[0-9]*-[0-9]*"), *data.glob(".infra-[0-9]*")]

@@ -28,7 +28,7 @@ class HealthCommand:
 def health_command(spec: ServiceSpec) -> HealthCommand | None:
     """Return the command that checks a service in its container.
 
-    The result is None for a task, and for a service without a probe.
+    The result is None for a task, and for a service without a probe and without `container.health`.
 
     Raises:
         ConfigurationError: the probe cannot be expressed as a command of the image.

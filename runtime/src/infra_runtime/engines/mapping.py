@@ -19,7 +19,7 @@ class Row:
     remark: str = ""
 
 
-#: fields of `ServiceSpec` that no engine exports
+#: fields of `ServiceSpec` that only the local engine uses; no export contains them
 LOCAL_FIELDS: Mapping[str, Row] = {
     "quiesce": Row(outcome="left out", remark="Only the local engine saves snapshots."),
     "in_snapshots": Row(outcome="left out", remark="Only the local engine has snapshots."),

@@ -33,7 +33,7 @@ def mark(engine: str) -> str:
 
 
 def is_export(path: Path) -> bool:
-    """Return whether an export has written this folder: then its `.gitignore` begins with the mark."""
+    """Return whether the `.gitignore` of a folder begins with the mark, so that an export has written it."""
     try:
         with (path / ".gitignore").open(encoding="utf-8") as file:
             return file.readline().startswith(f"# {_MARK.partition('{')[0]}")

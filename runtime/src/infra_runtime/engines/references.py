@@ -83,7 +83,8 @@ def host_name(name: str, taken: Collection[str] = (), longest: int = LONGEST_LAB
     """Return the host name of a service: its name as a DNS label of at most `longest` characters.
 
     If the name is too long or already in `taken`, the label ends with the first digits of a hash of the name.
-    A hyphen replaces each underscore: many clients reject a URL whose host name contains an underscore.
+    A hyphen replaces each other character than a letter, a digit or a hyphen, such as an underscore: many
+    clients reject a URL whose host name contains an underscore.
     Source: RFC 1123, section 2.1.
     """
     return shortened(re.sub(r"[^a-z0-9-]", "-", name.lower()).strip("-"), name, taken, longest)
@@ -186,7 +187,7 @@ def misplaced_secret(piece: Piece, spec: ServiceSpec, field: str) -> Configurati
 
 
 def check_needs(spec: ServiceSpec, stack: Stack) -> None:
-    """Raise `ConfigurationError` if a service needs another service that has no container."""
+    """Raise `ConfigurationError` if a service in the field `needs` of a service has no container."""
     for need in spec.needs:
         if need not in stack.services:
             raise ConfigurationError(

@@ -1,8 +1,8 @@
 """The control group (cgroup) of a supervisor, which contains its descendants except the guardian.
 
 The group also contains descendants with a changed session or a changed environment. Control groups are used
-if version 2 is mounted and writable. The guardian imports this module, so the module imports as little as
-possible. Source: Linux kernel, "Control Group v2".
+if version 2 is mounted and writable, and the present group has no limit. The guardian imports this module, so
+the module imports as little as possible. Source: Linux kernel, "Control Group v2".
 """
 
 from __future__ import annotations

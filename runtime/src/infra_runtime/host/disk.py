@@ -1,7 +1,7 @@
-"""Write and remove files and folders so that a kill leaves either the previous or the new state.
+"""Write and remove files and folders.
 
-Symbolic links are not followed. The guardian imports this module, so the module imports as little as
-possible.
+After a kill during `write` or `discard`, either the previous or the new state remains. A removal does not
+follow symbolic links. The guardian imports this module, so the module imports as little as possible.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ def fork(run: Callable[[], int], descriptors: Iterable[int]) -> int:
 
     After an exception in `run`, the exit status is 1.
 
-    In the child, only the standard streams and `descriptors` are open, and signals have their default action.
+    In the child, only the standard streams and `descriptors` are open, and the signals that a supervisor
+    handles have their default action.
     """
     pid = os.fork()
     if pid:

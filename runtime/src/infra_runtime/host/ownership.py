@@ -172,8 +172,8 @@ def check_folder(path: str) -> None:
 def check_parents(path: str, trusted: set[int] | None = None) -> None:
     """Check each folder above a path; symbolic links are followed like in the kernel.
 
-    Raises `OwnershipError` if a folder does not belong to a trusted user, or if other users can write to a
-    folder without the sticky bit (`/tmp` has this bit).
+    Raises `OwnershipError` if a folder does not belong to a trusted user, or if other users can write to it;
+    a folder of root with the sticky bit, such as `/tmp`, is accepted.
     """
     trusted = trusted or {os.geteuid(), 0}
     folder, names, links = "/", os.path.dirname(path).split("/"), 0

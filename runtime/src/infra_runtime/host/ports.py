@@ -23,13 +23,13 @@ LISTEN = "0A"
 #: the variable whose value is a list with commas: `PORT_NAME=DESCRIPTOR` for each listening socket that a
 #: process inherits
 SOCKETS = "INFRA_SOCKETS"
-#: the number of attempts to lock the file of a fixed port; if all attempts fail, another stack holds the lock
+#: the number of further attempts to lock the file of a fixed port; if they fail, another stack holds the lock
 ATTEMPTS = 5
 _NOT_WRITTEN = "(not written to the lock file yet)"
 
 
 class PortError(Exception):
-    """The error that a port is in use; `holder` describes the process that listens on the port."""
+    """The error that a port is in use; `holder` describes the process or the stack that uses the port."""
 
     def __init__(self, port: int, holder: str) -> None:
         super().__init__(port, holder)
@@ -37,7 +37,7 @@ class PortError(Exception):
 
 
 class Ports:
-    """The ports of one stack; a locked file reserves each port, so that no other stack uses it.
+    """The ports of one stack; a locked file reserves each port, so that no other stack of this user uses it.
 
     `owner` is the data directory of the stack, which is written to each lock file, so that error messages of
     other stacks contain it.

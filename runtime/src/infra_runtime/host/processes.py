@@ -234,9 +234,10 @@ def send(process: Process, number: int) -> bool:
 
 
 def end(roots: Mapping[int, str], *tokens: str, seconds: float = 5.0) -> list[Process]:
-    """Kill all processes that `family` returns until no process remains; remove their shared memory.
+    """Kill all processes that `family` returns until no process remains; then remove their shared memory.
 
-    The parents of this process are not killed. Return the processes that are still running after `seconds`.
+    The parents of this process are not killed. Return the processes that are still running after `seconds`;
+    the shared memory then remains.
     The call blocks; one repetition takes 1 to 2 ms. Zombies are ignored, so that their parents can read their
     exit status later.
     """

@@ -31,7 +31,7 @@ def remove(dead: Mapping[int, str]) -> list[int]:
 
     A segment that a running process has attached is not removed. Because pids are reused, a segment is
     removed only if its creator has the pid of an exited process, and if the segment is not older than this
-    process. The caller ensures that no running process has one of the pids.
+    exited process. The caller ensures that no running process has one of the pids.
     """
     segments = [number for number, pid, created in _unattached() if _had_started(dead.get(pid, ""), created)]
     if segments:

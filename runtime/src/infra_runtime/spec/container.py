@@ -107,7 +107,7 @@ class Container:
     #: the size of the volume for `data`, as a quantity of Kubernetes
     storage: str = "10Gi"
     #: the number of containers, for engines that can run several containers of a service; 0: the engine
-    #: chooses the number. A service with `data` always has one container
+    #: chooses the number. A service with `data` has one container, unless an operator runs the service
     replicas: int = 1
     #: the operator that runs the service in a Kubernetes cluster; None: Kubernetes runs the service without
     #: an operator

@@ -19,7 +19,7 @@ from infra_runtime.value import frozen
 #: the time limit in seconds of one attempt of a probe without a field `timeout`; the supervisor repeats the
 #: attempts until the time limit of the service's start
 PATIENCE = 2.0
-#: the greatest number of bytes that one `Expect` reads; the line INFO of a NATS cluster has some kilobytes
+#: the default of `Expect.limit` in bytes; the line INFO of a NATS cluster has some kilobytes
 LONGEST_ANSWER = 65536
 
 _SHORT = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "\\": b"\\"}

@@ -78,7 +78,7 @@ class ServiceSpec:
     #: services
     needs: tuple[str, ...] = ()
     #: the time limit in seconds from the start of the process until the service is ready; for a task, until
-    #: it exits
+    #: it exits. Until the service is ready for the first time, all its attempts to start share this limit
     start_timeout: float = 30.0
     #: the signals that stop the service; after the last step, the supervisor kills the remaining processes
     stop: tuple[StopStep, ...] = (StopStep(),)

@@ -11,9 +11,10 @@ from infra_runtime.value import frozen
 
 @frozen
 class WriteFile:
-    """The step that writes a file at every start of the service; references in the text are replaced.
+    """The step that writes a file; references in the text are replaced.
 
-    If `json` is true, the references are in JSON strings, and their values are escaped as JSON requires.
+    The file is written at every start of the service; in a `Seed`, when the seed is built. If `json` is true,
+    the references are in JSON strings, and their values are escaped as JSON requires.
     """
 
     path: str
@@ -45,7 +46,7 @@ class Remove:
 class Secret:
     """The step that creates a file with a secret if the file is missing; the file has the mode 0600.
 
-    The secret is a random string, which is never printed.
+    The secret is a random string of 48 hexadecimal digits.
     """
 
     path: str
@@ -64,9 +65,9 @@ class Seed:
     """The step that fills the folder `into` with a copy of a seed: the files that `steps` create in `${out}`.
 
     The seed is a folder in the user's cache. The name of this folder contains a hash of `steps` and of the
-    sizes and modification times of the executables. Each stack copies the seed, with reflinks if the file
-    system supports them. If `into` is not empty, the step changes nothing, because `into` contains data; it
-    fails if a secret of the service in `into` is missing. A seed must not contain a secret, because all
+    paths, sizes and modification times of the executables. Each stack copies the seed, with reflinks if the
+    file system supports them. If `into` is not empty, the step changes nothing, because `into` contains data;
+    it fails if a secret of the service in `into` is missing. A seed must not contain a secret, because all
     stacks of the user would have the same secret.
     """
 

@@ -30,7 +30,7 @@ class BindingError(Exception):
 
 
 class MissingSecretError(BindingError):
-    """The error that a secret does not exist, because the service that creates it is not prepared yet."""
+    """The error that a secret cannot be read, usually because its service is not prepared yet."""
 
     def __init__(self, service: str, secret: str, reason: str) -> None:
         super().__init__(service, secret, reason)
@@ -41,8 +41,9 @@ class MissingSecretError(BindingError):
 
 
 class Scope(Record):
-    """The values that all services of a stack share for their references, such as the stack file's folder."""
+    """The values that the services of one request `up` share for their references, such as `root`."""
 
+    #: the folder of the stack file
     root: str
     environment: str
     binaries: Mapping[str, str]
@@ -97,7 +98,7 @@ class Bound:
         return self.command[0] if self.spec.image and self.command else ""
 
     def details(self) -> dict[str, object]:
-        """Return the fields of the journal's event `spawned` for this service, without empty fields."""
+        """Return `ports` for the journal's event `spawned`, with `copy_of` and `engine` if they are set."""
         details = {"copy_of": self.spec.copy_of, "engine": self.engine}
         return {"ports": self.ports, **{name: value for name, value in details.items() if value}}
 

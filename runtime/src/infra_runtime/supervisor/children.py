@@ -1,6 +1,7 @@
 """Start, signal and reap the child processes of the supervisor and their orphaned descendants.
 
-Only `Children` calls `waitpid`, so that no other code can take the exit status of a child.
+Only `Children` calls `waitpid` for these processes, so that no other code can take their exit statuses. Other
+code waits only for a process that it has forked itself, without returning to the event loop in between.
 """
 
 from __future__ import annotations
@@ -170,7 +171,10 @@ class Children:
             processes.send(process, number)
 
     async def freeze(self, services: Iterable[str]) -> None:
-        """Pause all processes of services with SIGSTOP, including processes that start during this call."""
+        """Pause all processes of services with SIGSTOP, including processes that start during this call.
+
+        The call ends after `FREEZE_SECONDS`, even if a process is still running then.
+        """
         roots = {pid: start for service in services for pid, start in self._roots(service).items()}
         deadline = self._loop.time() + FREEZE_SECONDS
         while True:

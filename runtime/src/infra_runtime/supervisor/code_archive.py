@@ -137,8 +137,9 @@ def _archives() -> list[Archive]:
 
 
 def write(path: str) -> None:
-    """Write an archive with all modules that this process has imported from source files.
+    """Write an archive with the modules that this process has imported from source files.
 
+    Modules are omitted if Python has not cached their compiled code, or the code does not match the source.
     Raises `OSError` if the file cannot be written.
     """
     index: dict[str, _Entry] = {}
@@ -173,7 +174,7 @@ def write(path: str) -> None:
 
 
 def _compiled(spec: ModuleSpec) -> bytes:
-    """Return the compiled code of a module; empty if the code is missing or older than the source."""
+    """Return the compiled code of a module; empty if it is missing or was compiled from another source."""
     from importlib.util import MAGIC_NUMBER  # imported here, because `importlib.util` imports further modules
 
     try:

@@ -83,7 +83,7 @@ class Control:
     async def open(self) -> None:
         """Start listening for clients.
 
-        The socket has the mode 0600 before it gets its path, so only this user can connect.
+        The socket has the mode 0600 before it gets its path, so only this user and root can connect.
         """
         ownership.make_private_folder(os.path.dirname(self.path))
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | getattr(socket, "SOCK_CLOEXEC", 0))

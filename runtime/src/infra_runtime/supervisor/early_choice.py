@@ -14,9 +14,9 @@ from infra_runtime.messages import Up
 from infra_runtime.spec import Run, Seed, ServiceSpec, optional_exports
 from infra_runtime.supervisor.seed_folders import seed_folder
 
-#: the greatest number of services that start early. The process of each is a fork of the supervisor, which
-#: needs memory for its own copy of some of the supervisor's pages until it executes the command of the
-#: service
+#: the greatest number of services that start early. The process of a service with a seed or a command is a
+#: fork of the supervisor, which needs memory for its own copy of some of the supervisor's pages until it
+#: executes the command of the service
 EARLY_LIMIT = 8
 #: the value of `Seed.into` for a seed that fills the whole data folder of the service
 DATA = "${data}"

@@ -40,7 +40,10 @@ COPY_SECONDS = 5.0
 
 
 class EarlyStart(Record):
-    """A service whose process prepares the service and then executes the command of the service."""
+    """An early start: a service with its process, which executes the command of the service.
+
+    The process, or before its start the supervisor, prepares the service.
+    """
 
     #: the service with its ports; `bind` has not been called for it in this process
     bound: Bound

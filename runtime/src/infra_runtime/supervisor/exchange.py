@@ -45,7 +45,7 @@ async def connected(
 async def _connect(host: str, port: int) -> socket.socket:
     """Return a socket that is connected to a port. Raises `OSError` if the connection fails.
 
-    While a service starts, each attempt to connect is refused immediately. For a refused attempt, asyncio's
+    Until a service listens, attempts to connect are refused immediately. For a refused attempt, asyncio's
     `open_connection` needs ten times as much processor time as this function, because it waits in the event
     loop.
     """

@@ -29,7 +29,7 @@ def main() -> None:
 
 
 async def ready(probe: HttpProbe, host: str, port: int) -> str | None:
-    """Send the request until the service is ready, for at most `PATIENCE` seconds.
+    """Repeat the request until the service is ready; no attempt begins much later than after `PATIENCE` s.
 
     Return None if the service is ready, else the reason why the last request failed.
     """

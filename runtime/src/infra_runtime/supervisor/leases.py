@@ -17,8 +17,9 @@ LAUNCHER_INTERVAL = 0.25
 class Leases:
     """The open connections that hold a lease. When the last lease ends, the function `end` is called.
 
-    `launcher` is the pid of the process that started the supervisor. The launcher normally takes the first
-    lease. If the launcher exits while no client has a lease, `end` is called, too.
+    After a call of `stay`, `end` is called later or not at all. `launcher` is the pid of the process that
+    started the supervisor, and normally takes the first lease. If it exits before this, or no client takes a
+    lease in `FIRST_LEASE` seconds, `end` is called, too.
     """
 
     def __init__(self, end: Callable[[], object], launcher: int) -> None:
@@ -49,7 +50,10 @@ class Leases:
             self._check()
 
     def stay(self, *, on: bool, seconds: float | None) -> None:
-        """Set whether the stack keeps running after its last lease, and for how many seconds."""
+        """Set whether the stack keeps running after its last lease, and for how many seconds.
+
+        Without a lease, the seconds begin now, or, if `on` is false, the stack stops now.
+        """
         self.stays, self.stay_seconds = on, seconds if on else None
         self._check()
 

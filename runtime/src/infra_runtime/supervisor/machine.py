@@ -203,10 +203,10 @@ class Machine:
         yield Effect("signal-rest", service.spec.name, number=step.signal)
 
     def _crash(self, service: Service, event: Event) -> Iterator[Effect]:
-        """Restart a service that has exited, or set its phase to failed or stopped.
+        """Restart a service, or set its phase to stopped if it was ready and its policy forbids a restart.
 
-        The phase becomes failed after too many crashes. If the restart policy forbids a restart, the phase
-        becomes stopped if the service was ready, failed otherwise.
+        Otherwise, the phase becomes failed: after too many crashes, or, if the service was never ready, for a
+        known cause, without another attempt within the time limit, or if the policy forbids a restart.
         """
         text, was_ready = restart.exit_text(event.number), service.ready_at is not None
         if not was_ready and not service.spec.task:

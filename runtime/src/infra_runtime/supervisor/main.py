@@ -21,7 +21,7 @@ PATIENCE = 60.0
 
 
 def main() -> int:
-    """Run the supervisor of a data directory until its last lease ends, and return the exit status.
+    """Run the supervisor of a data directory until its stack has stopped, and return the exit status.
 
     The function `argv.command` builds the command line.
     """
@@ -68,7 +68,7 @@ def _do_nothing(_number: int, _frame: object) -> None:
 def _connection() -> int:
     """Return a copy of the descriptor 0 (standard input); then open `/dev/null` as the descriptor 0.
 
-    The processes of services inherit the descriptor 0.
+    Forked processes inherit the descriptor 0.
     """
     connection = os.dup(0)
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)

@@ -39,7 +39,7 @@ BOOT = 5.0
 #: the least and the greatest number of seconds between two attempts; between these bounds, the number is a
 #: tenth of the time since the first attempt
 QUICKEST, SLOWEST = 0.001, 0.05
-#: the greatest number of bytes of a response's body that an HTTP probe reads
+#: the number of bytes after which an HTTP probe stops reading a response's body; the last read can exceed it
 LONGEST_BODY = 65536
 #: the header `traceparent` for the requests of probes: a service with tracing records no span for such a
 #: request. Source: W3C Trace Context, "Trace-flags"
@@ -187,7 +187,7 @@ async def _password(port: int, probe: PostgresProbe) -> str | None:
 async def https(host: str, port: int, probe: HttpProbe, run: Runner, reason_path: str) -> str | None:
     """Run an HTTPS probe in a new process; return None if the service is ready, else the reason.
 
-    The process repeats the request for at most `PATIENCE` seconds, and writes the reason to the file at
+    The process begins new attempts for `PATIENCE` seconds, and then writes the reason to the file at
     `reason_path`. The probe is passed in an environment variable: other users can read the arguments of a
     process, and the headers of the probe may contain secrets.
     """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from infra_runtime.supervisor.state import Service
 
-#: the delay in seconds before the restart after the first crash, and the greatest delay; each crash doubles
-#: the delay
+#: the delay in seconds before the restart after the first crash, and the greatest delay; each further crash
+#: in `CRASH_WINDOW` seconds doubles the delay
 BACKOFF_FIRST, BACKOFF_MOST = 0.05, 5.0
 #: a service is in a crash loop after `CRASH_LIMIT` crashes in `CRASH_WINDOW` seconds
 CRASH_LIMIT, CRASH_WINDOW = 5, 10.0

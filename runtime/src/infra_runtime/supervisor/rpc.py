@@ -129,9 +129,9 @@ class Methods:
         return self._supervisor.limits()
 
     async def up(self, _connection: Connection, params: Up) -> Outcome:
-        """Add the services of the client's plan and start them.
+        """Add the services of the client's plan; start those in `wanted` (empty: all) and their needs.
 
-        Answer when each service is ready or has failed. A service that already runs with an equal spec is not
+        Answer when none of them starts or stops. A service that already runs with an equal spec is not
         changed; with another spec, `PlanChangedError` is raised. If `wait` is false, the answer is sent
         before the services are ready.
         """
@@ -162,7 +162,7 @@ class Methods:
         closure = supervisor.machine.closure(requested_names)
         services = {name: supervisor.machine.services[name] for name in closure}
         if any(service.phase not in SATISFYING for service in services.values()):
-            # Every test sends this request; only requests that start a service are written to the journal.
+            # Tests send this request often; only requests that start a service are written to the journal.
             needs = {name: service.needs for name, service in services.items()}
             supervisor.journal.write("wanted", services=requested_names, needs=needs)
         for name in sorted(requested_names, key=lambda name: _preparation(services[name].spec)):
@@ -206,7 +206,8 @@ class Methods:
     async def crash(self, _connection: Connection, params: Crash) -> Outcome:
         """Send a signal to all processes of services; their restart policies then apply.
 
-        With `wait`, answer when the services are ready again or have failed.
+        With `wait`, answer when the services are ready again, stopped or failed. Raises `WaitTimeoutError` if
+        a process does not exit after the signal.
         """
         if params.signal not in valid_signals():
             raise ConfigurationError(
@@ -288,9 +289,10 @@ class Methods:
         return answers.bindings(self._supervisor)
 
     async def wait(self, _connection: Connection, params: Wait) -> Outcome:
-        """Answer when services are ready or have failed.
+        """Answer when no service (of all services if none is named) starts or stops.
 
-        Raises `WaitTimeoutError` after `timeout` seconds.
+        Paused and stopped services, and services that were never started, are not waited for. A stack without
+        services waits for its first service. Raises `WaitTimeoutError` after `timeout` seconds.
         """
         supervisor = self._supervisor
         names = self._known(params.services) or list(supervisor.machine.services)

@@ -1,9 +1,9 @@
-"""Save and restore snapshots: the state of all running services at one moment.
+"""Save and restore snapshots: the state of the running services at one moment.
 
 A snapshot is saved in these steps: services that have data in memory write it to their files; all processes
-are paused with SIGSTOP; the data folders of the services are copied (if the file system supports this, the
-copies share disk blocks with the originals); the processes continue. The copy contains the data that a disk
-contains after a power failure, and every service of the catalogue can start with such data.
+of the services are paused with SIGSTOP; the data folders of the services are copied (if the file system
+supports this, the copies share disk blocks with the originals); the processes continue. The copy contains the
+data that a disk contains after a power failure, and every service of the catalogue can start with such data.
 """
 
 from __future__ import annotations
@@ -83,8 +83,9 @@ async def restore(supervisor: Supervisor, name: str) -> Snapshot:
     the copy, and the services are killed and started again. If a folder cannot be exchanged, all services
     continue with their previous folders.
 
-    Raises `SnapshotError` if the snapshot is damaged, or if the services of the stack differ from the
-    services in the snapshot.
+    Raises `SnapshotError` if the snapshot is missing or damaged, if one of its services is missing in the
+    stack or has changed since, or if a folder cannot be exchanged; `DataDirectoryError` if the folders could
+    then not be moved back, and their services are killed.
     """
     paths = supervisor.paths
     folder, snapshot = describe(paths, name)
@@ -117,7 +118,7 @@ async def _exchange(supervisor: Supervisor, name: str, staged: str, services: Se
     """Replace the folders of services by the folders in `staged`, while the services' processes are paused.
 
     If a folder cannot be replaced, raise `SnapshotError`; the services then continue with their previous
-    folders.
+    folders. If the previous folders cannot be moved back, kill the services and raise `DataDirectoryError`.
     """
     services_to_run = [service for service in services if supervisor.machine.services[service].wanted]
     try:

@@ -35,8 +35,8 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start a child process whose output is appended to the file `log`.
 
-    The process inherits `descriptors`, with the same numbers. Raises `OSError` if the command cannot be
-    executed.
+    The process inherits `descriptors`, with the same numbers. Raises `OSError` or
+    `subprocess.SubprocessError` if the command cannot be executed.
     """
     import subprocess
 

@@ -1,4 +1,4 @@
-"""Archives at a URL, only for recipes of the stack file; these recipes contain the SHA-256 of the archive."""
+"""Archives at a URL; a recipe with such a source contains the SHA-256 of the archive. The kit has none."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from infra_runtime.binaries.registry_client import Progress
 from infra_runtime.errors import InstallError, IntegrityError
 
 NAME = "npm"
-#: the number of bytes that are read from package.json; every such file is smaller
+#: the greatest size of package.json in bytes; a package with a larger file is refused
 _LIMIT = 1 << 20
 
 

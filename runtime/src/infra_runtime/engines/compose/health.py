@@ -13,7 +13,7 @@ _START_INTERVAL = 1
 
 
 def health_check(spec: ServiceSpec, stack: Stack) -> dict[str, Value] | None:
-    """Return the `healthcheck` of a service for Compose; None for a task or a service without a probe.
+    """Return the `healthcheck` of a service for Compose; None if `health_command` returns None.
 
     Raises:
         ConfigurationError: the probe cannot be expressed as a command of the image.

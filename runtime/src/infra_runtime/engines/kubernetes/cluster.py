@@ -116,7 +116,8 @@ class Cluster:
     def is_scaled(self, spec: ServiceSpec) -> bool:
         """Return whether the environment determines the number of a service's pods.
 
-        The result is false if the service has data, is a task, or has the setting `replicas`.
+        The result is false if the service has data, is a task, or has a fixed number of `replicas`: that of
+        the setting, or 1 for a service of the catalogue that is not a proxy.
         """
         container = spec.container
         return container is not None and not (container.data or container.replicas or spec.task)

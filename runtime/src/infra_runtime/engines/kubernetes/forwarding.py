@@ -181,7 +181,7 @@ def _variables() -> dict[str, str]:
 
 
 def _files(spec: ServiceSpec) -> tuple[Step, ...]:
-    """Return the steps that write files whose path and text contain no reference except `${data}`.
+    """Return the steps that write files whose path and text refer to `${data}`, and to nothing else.
 
     The plugin reads some of these files.
     """

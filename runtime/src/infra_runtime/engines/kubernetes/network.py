@@ -43,7 +43,11 @@ def stack_policy(cluster: Cluster) -> Resource:
 
 
 def service_policy(spec: ServiceSpec, cluster: Cluster) -> Resource:
-    """Return the policy of one service, which allows connections from its clients and to needed services."""
+    """Return the policy of one service, which allows connections from its clients and to needed services.
+
+    It also allows DNS, queries of metrics, for a public service connections from everywhere, and for a user's
+    own service connections to addresses outside the cluster.
+    """
     service_labels = labels(cluster, spec)
     users = [user for user in cluster.stack.services.values() if spec in cluster.needs(user)]
     ingress: list[Value] = []

@@ -85,7 +85,10 @@ class Variables:
         return value
 
     def entries(self) -> list[Value]:
-        """Return the entries of the container's field `env`, in the order of their definition."""
+        """Return the entries of the container's field `env`, each after the entries to which it refers.
+
+        First are the variables from Secrets to which others refer, by name; then the others in their order.
+        """
         sources = [entry for name, entry in sorted(self._sources.items()) if name not in self._values]
         return [*sources, *self._values.values()]
 

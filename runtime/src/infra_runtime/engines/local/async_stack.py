@@ -1,4 +1,4 @@
-"""The variants of `start`, `attach` and `Stack` for async code; methods that wait are coroutines."""
+"""The variants of `start`, `attach` and `Stack` for async code, with coroutines for most methods."""
 
 from __future__ import annotations
 
@@ -29,9 +29,11 @@ def _twin(
 
 
 class AsyncStack:
-    """A running stack for async code, with the methods of `Stack` except `up` and `events`.
+    """A running stack for async code, with the methods of `Stack`, most of which are coroutines.
 
-    Methods that wait are coroutines.
+    `endpoints`, `env` and the endpoints of services are not: they block the event loop until the supervisor
+    has answered one request, which takes milliseconds. `up` and `events` are the methods of `Stack`, which
+    block the event loop, too.
     """
 
     def __init__(self, stack: Stack) -> None:

@@ -51,7 +51,7 @@ EVENT_LIMIT = 1000
 
 
 class Client:
-    """One connection to a supervisor. If several threads call methods, the calls run one after another."""
+    """One connection to a supervisor. If several threads use `call`, the calls run one after another."""
 
     def __init__(
         self, connected: Connection, paths: Paths, pid: int = 0, deadlines: Deadlines | None = None
@@ -80,8 +80,9 @@ class Client:
         """Connect to the supervisor of a data directory.
 
         Raises `NoStackError` if no supervisor is running, or, with `lease`, if the stack is stopping;
-        `DataDirectoryError` if the data directory belongs to another user; and `SupervisorError` if the
-        socket belongs to another user, or if the supervisor does not answer or has another protocol version.
+        `DataDirectoryError` if the data directory belongs to another user or its control file is damaged; and
+        `SupervisorError` if the socket belongs to another user, or if the supervisor does not answer or has
+        another protocol version.
         """
         connected, pid = connection.connect(paths, (deadlines or DEADLINES).answer)
         return cls.greet(connected, paths, Hello(lease=lease), pid=pid, deadlines=deadlines)
@@ -241,10 +242,11 @@ class Client:
             self._subscribed = True
 
     def events(self) -> Iterator[Event]:
-        """Yield every event until the supervisor exits.
+        """Yield the events until the supervisor exits.
 
         The first event is the next event after the call of `subscribe`; without this call, after the start of
-        the iteration.
+        the iteration. Events that a call passes to its `on_event` are omitted. Of the events that arrive
+        during other calls, at most `EVENT_LIMIT` are stored.
         """
         self.subscribe()
         while self._early:

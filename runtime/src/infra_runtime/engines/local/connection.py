@@ -132,7 +132,8 @@ def connect(paths: Paths, seconds: float) -> tuple[Connection, int]:
 
     Raises:
         NoStackError: no supervisor listens.
-        DataDirectoryError: the data directory or its control file belongs to another user.
+        DataDirectoryError: the data directory or its control file belongs to another user, or the file is
+          damaged.
         SupervisorError: the socket, a folder above the socket or the process belongs to another user, or the
           supervisor accepts no connection.
     """

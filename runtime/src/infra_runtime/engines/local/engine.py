@@ -61,9 +61,10 @@ def start(
 ) -> Stack:
     """Start services and the services that they need; return a lease on their stack when all are ready.
 
-    Without names, all services of the stack are started. If the stack is already running in its data
-    directory, it is not started again. `Stack.close` ends the lease. The stack stops when the last lease
-    ends; the lease of a process also ends if the process is killed.
+    Without names, all services of the stack are started, except those in `skip`. Services that are already
+    running in the data directory are not started again. `Stack.close` ends the lease. The stack stops when
+    the last lease ends, unless a client has called `Stack.stay`; the lease of a process also ends if the
+    process is killed.
 
     Raises:
         ConfigurationError: the stack file or a setting contains an invalid value.

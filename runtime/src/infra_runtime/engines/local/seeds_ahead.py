@@ -51,7 +51,7 @@ def start(paths: Paths, request: Up, folder: str) -> ExitStack:
 
 
 def _copy(copies: Iterable[tuple[str, str, ExitStack]], locks: ExitStack) -> None:
-    """Copy each seed, and release its lock after the copy; after an error, release all locks."""
+    """Copy each seed, and release its lock after the copy; an `OSError` skips only this seed."""
     with locks:
         for tree, copy, lock in copies:
             with lock, contextlib.suppress(OSError):

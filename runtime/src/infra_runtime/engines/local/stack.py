@@ -78,7 +78,7 @@ class Endpoint(Mapping[str, str]):
 
     @property
     def host(self) -> str:
-        """The host name or address for clients, which is always a loopback address."""
+        """The host name or address for clients: the export `host`; without this export, 127.0.0.1."""
         return self._exports.get("host", "127.0.0.1")
 
     @property
@@ -151,9 +151,10 @@ def up_request(resolved: Resolved, names: Sequence[str] = (), *, wait: bool = Tr
 
 
 class Stack:
-    """A lease on a running stack; `close` ends the lease. The stack stops when its last lease ends.
+    """A lease on a running stack; `close` ends the lease.
 
-    The stack of `attach(lease=False)` has no lease.
+    The stack stops when its last lease ends, unless `stay` was called. The object that `attach(lease=False)`
+    returns has no lease.
     """
 
     def __init__(self, client: Client, paths: Paths) -> None:
@@ -230,10 +231,10 @@ class Stack:
         return self._client.call(UP, request, on_event=on_event)
 
     def events(self) -> Iterator[Event]:
-        """Yield every event of the stack until its supervisor exits; the iteration waits for each event.
+        """Yield the events of the stack until its supervisor exits; the iteration waits for each event.
 
-        The first event is the next event after the call of `up` with `on_event`; without this call, after the
-        call of `events`.
+        The first event is the next event after `up` with `on_event` has returned; without this call, after
+        the start of the iteration.
         """
         return self._client.events()
 
@@ -272,14 +273,15 @@ class Stack:
         self._endpoints = None
 
     def kill(self, *services: str) -> None:
-        """Kill services with SIGKILL; the services stay stopped until `start` is called."""
+        """Kill services with SIGKILL; the services stay stopped until a call such as `start` starts them."""
         self._client.call(KILL, Names(services=services))
 
     def crash(self, *services: str, signal: int = 9, wait: bool = False) -> None:
         """Send a signal to all processes of services to simulate a crash; their restart policies then apply.
 
-        With `wait`, return when the services are ready again. Raises `StartError` if a service has failed
-        when the method returns.
+        With `wait`, return when the services are ready again, or stopped if their policies forbid a restart.
+        Raises `StartError` if a service has then failed, `WaitTimeoutError` if a process does not exit after
+        the signal, `ConfigurationError` if the signal does not exist.
         """
         request = Crash(services=services, signal=signal, wait=wait)
         raise_failures(self._client.call(CRASH, request).failures)
@@ -309,21 +311,24 @@ class Stack:
 
         The services restart, so connections to the services are closed. Raises `SnapshotError` if the
         snapshot is missing or damaged, or if the settings or the executables of the services have changed
-        since the snapshot.
+        since the snapshot; `StartError` if a service fails after the restore.
         """
         raise_failures(self._client.call(SNAPSHOT_RESTORE, SnapshotName(name=name)).failures)
 
     def wait(self, *services: str, timeout: float = 60.0) -> None:
         """Return when the services (by default, all services) are ready.
 
-        Raises `StartError` if a service fails or is stopped, `WaitTimeoutError` after `timeout` seconds.
+        The method does not wait for paused services, and services that were never started. Raises
+        `StartError` if a service fails or a client has stopped it, `WaitTimeoutError` after `timeout`
+        seconds.
         """
         raise_failures(self._client.call(WAIT, Wait(services=services, timeout=timeout)).failures)
 
     def stay(self, *, on: bool = True, seconds: float | None = None) -> None:
         """Set whether the stack keeps running after its last lease, and for how many seconds.
 
-        If `seconds` is None, the stack runs until `down` is called.
+        If `on` is true and `seconds` is None, the stack runs until `down` is called. If no client has a
+        lease, the seconds begin now, or, if `on` is false, the stack stops now.
         """
         self._client.call(STAY, Stay(on=on, seconds=seconds))
 

@@ -37,7 +37,8 @@ class EnvironmentFile:
         """Return a mapping from path to text, with the file `ENVIRONMENT.env`.
 
         The file contains no secrets: a value with a secret refers to a variable such as POSTGRES_PASSWORD,
-        which the user sets. Exports that are paths on the machine of the stack are listed in comments.
+        which the user sets. For exports that are paths on the machine of the stack, comments contain only the
+        names.
 
         Raises:
             ConfigurationError: the environment has no fixed ports, or two exports with different values need

@@ -37,7 +37,8 @@ class Procfile:
         """Return the Procfile and the document to which its lines refer, as a mapping from path to text.
 
         Raises:
-            ConfigurationError: a service needs the supervisor; the location is the dotted key of the setting.
+            ConfigurationError: the environment has no fixed ports, or a service needs the supervisor; the
+                location is then the dotted key of the setting.
         """
         stack = document(plan, self.binaries)
         lines = [f"{_process_name(name)}: {shlex.join((*self._command(), name))}" for name in stack.services]

@@ -67,7 +67,8 @@ class Systemd:
     """The engine that converts a plan to systemd units. The class implements `Engine`."""
 
     name: ClassVar[str] = "systemd"
-    #: the name of the stack, with which the names of all units begin; also the name of the services' user
+    #: the name of the stack, with which the names of all units begin; `user_name` derives the name of the
+    #: services' user from it
     stack: str
     #: the absolute path of the folder of the exported files
     folder: str
@@ -82,7 +83,8 @@ class Systemd:
         """Return the units and the document to which their commands refer, as a mapping from path to text.
 
         Raises:
-            ConfigurationError: a service needs the supervisor; the location is the dotted key of the setting.
+            ConfigurationError: the environment has no fixed ports, or a service needs the supervisor; the
+                location is then the dotted key of the setting.
         """
         stack = document(plan, self.binaries)
         files = {FILE: stack.text(self.name)}

@@ -18,13 +18,13 @@ _SHOWN = 4
 
 @frozen
 class Change:
-    """A resource that a deploy creates, changes or removes."""
+    """A resource that a deploy creates, changes, creates again or removes."""
 
-    #: `create`, `change` or `remove`
+    #: `create`, `change`, `recreate` or `remove`
     action: str
     kind: str
     name: str
-    #: the paths of the changed fields; empty for a resource that is created or removed
+    #: the paths of the changed fields; empty for all other actions than `change`
     fields: tuple[str, ...] = ()
 
     def __str__(self) -> str:

@@ -141,7 +141,7 @@ def generated_secret(wanted: SecretKeys, missing: Sequence[str], stack: str) -> 
 def dry_run(kubectl: Kubectl, resources: Sequence[Object], *, force: bool) -> tuple[list[Object], bool]:
     """Check resources on the server; return their planned states, and whether to apply them with `force`.
 
-    The second value is true if `force` is true, or if all conflicts are with field managers in `_REPLACED`.
+    The second value is true if `force` is true, or if there are conflicts, all with managers in `_REPLACED`.
     Raises `ClusterError` if the server refuses a resource or has a warning about it.
     """
     answer = kubectl.apply(resources, dry_run=True, force=force)

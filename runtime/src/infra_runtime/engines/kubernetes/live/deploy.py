@@ -260,7 +260,7 @@ def batches(resources: Sequence[Object]) -> list[list[Object]]:
 
 
 def _hand_over_replicas(kubectl: Kubectl, resources: Sequence[Object], live: Mapping[Key, Object]) -> None:
-    """Keep the current number of pods of each Deployment that gets an HPA with this deploy.
+    """Keep the current number of pods of each written Deployment whose number an HPA determines.
 
     If the only manager of a field no longer sends it, the API server resets it, here to 1. Source: Kubernetes
     documentation, "Server-Side Apply", "Transferring ownership".

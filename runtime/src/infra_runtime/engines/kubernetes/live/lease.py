@@ -142,7 +142,7 @@ class Lock:
     ) -> None:
         self._kubectl, self._owner = kubectl, owner
         self._wait, self._clock, self._sleep = wait, clock, sleep
-        #: the difference between the time of the server and `clock`
+        #: the time of the server, and the time of `clock` at the same moment
         self._server_time, self._read_at = datetime.now(UTC), clock()
         self._version, self._renewed = "", clock()
 
@@ -167,7 +167,8 @@ class Lock:
     def renew(self) -> None:
         """Renew the lock if it was not renewed for some time.
 
-        Raises `DeployLockedError` if another deploy has got the lock, because this process was paused.
+        Raises `DeployLockedError` if the Lease cannot be replaced, usually because another deploy has got the
+        lock while this process was paused.
         """
         if self._clock() - self._renewed < RENEWAL:
             return

@@ -2,7 +2,7 @@
 
 The program chooses a ready pod of a service, forwards local ports to it, and exits when the pod is lost:
 deleted, terminating or no longer ready. The supervisor then starts the program again, with the same local
-ports, and another pod is chosen. All messages go to the log of the service.
+ports, and a ready pod is chosen again. All messages go to the log of the service.
 
 `kubectl port-forward` keeps its connection to a pod that is terminating, and ends all connections when the
 pod resets one of them, so `kubectl proxy` and the module `tunnel` are used instead. Sources: the output of
@@ -109,7 +109,8 @@ async def forward(
 ) -> str:
     """Forward ports (`LOCAL:REMOTE`) to a pod until the pod is lost or kubectl exits; return the reason.
 
-    `socket` is the path of the Unix socket that `kubectl proxy` creates. `say` receives messages.
+    If a local port cannot be used, return this reason at once. `socket` is the path of the Unix socket that
+    `kubectl proxy` creates. `say` receives messages.
     """
     tasks = [
         asyncio.ensure_future(_exit(kubectl, pod, socket)),

@@ -1,4 +1,4 @@
-"""Wait until workloads are ready, and end at once when one of them cannot become ready."""
+"""Wait until workloads are ready; end before the time limit if one of them cannot become ready."""
 
 from __future__ import annotations
 

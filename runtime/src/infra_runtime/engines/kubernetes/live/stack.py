@@ -59,10 +59,10 @@ def selector(stack: str) -> str:
 
 
 def owned(kubectl: Kubectl, stack: str, *, has_monitors: bool = True) -> list[Object]:
-    """Return the resources in the namespace that infra has created for a stack.
+    """Return the resources in the namespace that infra has created for a stack, of the kinds in `REMOVED`.
 
-    If the cluster has no kind ServiceMonitor, `has_monitors` may be false. The function then does not request
-    this kind, because kubectl would read the list of all kinds again.
+    ServiceMonitors are included. If the cluster has no kind ServiceMonitor, `has_monitors` may be false. The
+    function then does not request this kind, because kubectl would read the list of all kinds again.
     """
     resources = kubectl.require("get", ",".join(REMOVED), selector(stack), "--output=json").objects()
     if not has_monitors:
