@@ -79,6 +79,18 @@ def test_a_server_variable_is_expanded_to_its_values() -> None:
     assert rules(made("eu", "us"), made("eu")) == ["server-removed"]
 
 
+def test_many_combinations_of_server_variables_include_those_of_a_variable_with_any_value() -> None:
+    numbers = {"default": "0", "enum": [str(number) for number in range(100)]}
+
+    def made(**region: Any) -> dict[str, Any]:
+        server = {"url": "https://{r}.a/{n}", "variables": {"n": numbers, "r": {"default": "eu", **region}}}
+        return {**at("/pets"), "servers": [server]}
+
+    assert "server-removed" not in rules(made(enum=["eu", "us"]), made())
+    assert "server-removed" not in rules(made(enum=["eu"]), made())
+    assert "server-removed" in rules(made(), made(enum=["eu", "us"]))
+
+
 @pytest.mark.parametrize("value", [5, None, "get", ["get"]])
 def test_a_value_that_is_not_a_path_item_is_noted_and_ignored(value: Any) -> None:
     valid = {"/pets": {"get": operation()}}

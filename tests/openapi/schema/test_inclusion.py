@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fakes.api import receives, report, sends
+from fakes.api import receives, report, rules, sends
 from fakes.samples import sample
 
 B, OK = True, False
@@ -1037,3 +1037,15 @@ def test_a_double_negation_of_a_union_that_contains_true_is_not_breaking(alterna
 
             assert not report(plain, twice).breaking
             assert not report(twice, plain).breaking
+
+
+@pytest.mark.parametrize("make", [sends, receives])
+def test_a_direction_keyword_with_the_value_false_has_no_effect(make: Any) -> None:
+    values = [{}, {"a": "x"}]
+    no_keyword, with_false = (
+        {**obj("a", a={**TEXT, **keywords}), "enum": values}
+        for keywords in ({}, {"readOnly": False, "writeOnly": False})
+    )
+
+    assert rules(make({"enum": values}), make(with_false)) == rules(make({"enum": values}), make(no_keyword))
+    assert report(make(no_keyword), make(with_false)).findings == ()

@@ -89,7 +89,7 @@ def _addresses(server: Element) -> list[str]:
     """Return the addresses of one server, one for each combination of values of its variables.
 
     A variable that can have any value becomes `{*}`. If there are more than `_MAX_ADDRESSES` combinations, a
-    variable becomes the list of its values in braces, such as `{eu|us}`, and `{*}` becomes `{{*}}`.
+    variable with an `enum` becomes the list of its values in braces, such as `{eu|us}`.
     """
     url = server.text("url")
     variables = server.mapping("variables")
@@ -100,7 +100,8 @@ def _addresses(server: Element) -> list[str]:
         choices.append([(name, value) for value in allowed] or [(name, f"{{{_ANY_VALUE}}}")])
     if math.prod(map(len, choices)) > _MAX_ADDRESSES:
         choices = [
-            [(choice[0][0], f"{{{'|'.join(sorted(value for _, value in choice))}}}")] for choice in choices
+            [(choice[0][0], f"{{{'|'.join(sorted(value.strip('{}') for _, value in choice))}}}")]
+            for choice in choices
         ]
     return [_normal(_with_values(url, dict(combination))) for combination in itertools.product(*choices)]
 

@@ -33,6 +33,8 @@ _COMPARED_ANNOTATIONS = (
     "x-stability-level",
     "xml",
 )
+#: The annotations that have an effect only if their value is true.
+_DIRECTIONS = frozenset({"readOnly", "writeOnly"})
 #: The keywords of an alternative that only enumerates values.
 _VALUE_KEYS = frozenset(
     {"const", "enum", "title", "description", "type", "deprecated", "example", "examples"}
@@ -170,7 +172,9 @@ class Normalizer:
         raw = element.raw
         types, integral = keywords.types(element)
         notes = {
-            name: Facet(value=raw[name], element=element) for name in _COMPARED_ANNOTATIONS if name in raw
+            name: Facet(value=raw[name], element=element)
+            for name in _COMPARED_ANNOTATIONS
+            if name in raw and (raw[name] is True or name not in _DIRECTIONS)
         }
         node = Node(
             key=key,
