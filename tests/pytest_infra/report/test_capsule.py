@@ -223,6 +223,14 @@ def test_the_directory_of_a_failure_report_is_named_after_its_test_and_contains_
     assert "/" not in name_of(nodeid)
 
 
+def test_long_ids_that_begin_with_the_same_characters_have_different_directories() -> None:
+    first, second = (name_of(f"test_a.py::test_b[{'x' * 200}{end}]") for end in "12")
+
+    assert first != second
+    assert len(first) == len(second) == 150
+    assert first.startswith("test_a.py.test_b[xxx")
+
+
 @pytest.mark.real("pocketbase")
 def test_the_output_omits_copies_of_a_service_that_the_test_does_not_use(suite: Suite) -> None:
     suite.stack("[services.pocketbase]\n")

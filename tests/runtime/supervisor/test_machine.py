@@ -524,6 +524,18 @@ def test_a_task_runs_again_when_it_is_restarted() -> None:
     assert world.phase("migrate") is Phase.DONE
 
 
+def test_a_completed_task_that_fails_when_it_is_restarted_has_failed() -> None:
+    world = World([service("migrate", task=True)], {"migrate": Behaviour(runs_for=[1.0], status=0)})
+    world.dispatch("wanted", "migrate")
+    world.run()
+
+    world.behaviours["migrate"] = Behaviour(runs_for=[1.0], status=3)
+    world.dispatch("restart", "migrate")
+    world.run()
+
+    assert world.phase("migrate") is Phase.FAILED
+
+
 def test_a_failed_service_can_be_requested_again() -> None:
     world = World([service("db")], {"db": Behaviour(spawn_error="Permission denied")})
     world.dispatch("wanted", "db")

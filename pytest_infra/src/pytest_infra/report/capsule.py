@@ -10,6 +10,7 @@ masked in all files, with one exception: `units.json` contains the passwords of 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 #: pytest's output contains the end of each log: at most this number of lines and this number of characters.
 #: The folder contains the log during the test.
 LINES, CHARACTERS = 40, 6_000
+#: The maximum length of the name of the folder.
+_NAME_LENGTH = 150
 #: The maximum number of lines of the trace in pytest's output; and the width of the lines in `trace.txt`,
 #: the file with the complete trace.
 TRACE_LINES, TRACE_COLUMNS = 15, 160
@@ -271,9 +274,14 @@ def _ready_services(status: Status | str) -> set[str]:
 def name_of(nodeid: str) -> str:
     """Return a readable folder name for a test's id, without path separators, of at most 150 characters.
 
-    Two ids can have the same name, for example if their first 150 characters are the same.
+    A longer name is cut and ends with a hash of the id. Two ids that differ only in replaced characters have
+    the same name.
     """
-    return re.sub(r"[^A-Za-z0-9._\[\]-]+", "-", nodeid.replace("::", ".").replace("/", ".")).strip(".-")[:150]
+    name = re.sub(r"[^A-Za-z0-9._\[\]-]+", "-", nodeid.replace("::", ".").replace("/", ".")).strip(".-")
+    if len(name) <= _NAME_LENGTH:
+        return name
+    digest = hashlib.sha256(nodeid.encode()).hexdigest()[:8]
+    return f"{name[: _NAME_LENGTH - 9]}-{digest}"
 
 
 def shorten(text: str) -> str:

@@ -208,14 +208,13 @@ class Machine:
         Otherwise, the phase becomes failed: after too many crashes, or, if the service was never ready, for a
         known cause, without another attempt within the time limit, or if the policy forbids a restart.
         """
-        text, was_ready = restart.exit_text(event.number), service.ready_at is not None
-        if not was_ready and not service.spec.task:
-            text += " before it was ready"
+        task, was_ready = service.spec.task, service.ready_at is not None
+        text = restart.exit_text(event.number) + ("" if was_ready or task else " before it was ready")
         service.reason = text + event.detail
         # A known cause, such as a full disk, is reported at once.
         is_explained = bool(event.detail) and not was_ready
-        if service.spec.task or is_explained or not restart.applies(service, event.number):
-            yield from self._end_with_error(service, "exit" if was_ready else "start")
+        if task or is_explained or not restart.applies(service, event.number):
+            yield from self._end_with_error(service, "exit" if was_ready and not task else "start")
             return
         restart.count_crash(service, self._now)
         delay, is_loop = restart.delay(service), len(service.crashes) >= CRASH_LIMIT
