@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SERVICE = click.option(
     "--service",
     metavar="NAME",
-    help="Use the variables WEB_… of this service of the running stack, and not the variables of the shell.",
+    help="Use the variables WEB_… of this service of the running stack; they replace those of the shell.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 
