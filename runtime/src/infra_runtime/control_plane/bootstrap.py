@@ -136,7 +136,10 @@ def wait_until_ready(cluster: Cluster) -> ControlPlaneApi:
 
 
 def main(arguments: list[str]) -> None:
-    """Create the resources, or with `--wait` only wait, and then replace this process by COMMAND."""
+    """Wait until the API server is ready, create the resources, and replace this process by COMMAND.
+
+    With `--wait`, no resources are created.
+    """
     only_wait = arguments[0] == "--wait"
     file, *command = arguments[1:] if only_wait else arguments
     cluster = read(json.loads(Path(file).read_text(encoding="utf-8")))

@@ -17,7 +17,7 @@ from infra_cli.commands.bin._project import Project, project
 def command(project: Project, *, program: str, as_json: bool) -> None:
     """Print the path of the executable that the services of a stack use by default.
 
-    A service with the setting `binary`, or PostgreSQL with the setting `version`, can use another one.
+    A service with the setting `binary`, or PostgreSQL with the setting `version`, can use another executable.
 
     The command searches these places, in this order: the Python environment, PATH, known folders of the
     system, and the folder INFRA_BINARIES. The path of a program from a Debian package is the path of a

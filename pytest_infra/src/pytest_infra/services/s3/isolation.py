@@ -70,7 +70,10 @@ class Buckets:
         return Bucket(self._server, name, label, self._factory.keys(name))
 
     def release(self, unit: Unit) -> None:
-        """Start to delete all buckets of the unit's user, and to create the next one, unless it is kept."""
+        """Start to delete all buckets of the unit's user, and to create a bucket for a later test.
+
+        If the unit is kept, its buckets are not deleted.
+        """
         if unit.keep:
             self._factory.keep(unit.id)
         else:

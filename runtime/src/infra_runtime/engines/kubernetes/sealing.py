@@ -104,7 +104,7 @@ def sealed_secrets(
 
     Values in `present`, which are already encrypted, do not change. The other values are taken from `values`,
     or are random if `values` does not contain the Secret. Raises `ConfigurationError` if `values` contains
-    the Secret without one of these keys.
+    the Secret, and a key is neither in `present` nor in `values`.
     """
     sealed: dict[str, dict[str, str]] = {}
     for name, keys in required.items():
