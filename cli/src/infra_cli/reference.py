@@ -63,7 +63,10 @@ def subcommands(context: click.Context) -> Iterator[click.Context]:
 
 
 def leaves(context: click.Context) -> Iterator[click.Context]:
-    """Yield a click context for each command below a group, at any depth, that is not itself a group."""
+    """Yield the click contexts of the commands of a group, at any depth, without groups.
+
+    For a command that is not a group, yield its own context.
+    """
     children = list(subcommands(context))
     if not children:
         yield context

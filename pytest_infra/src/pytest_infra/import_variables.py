@@ -27,7 +27,7 @@ def set_all(config: pytest.Config, lines: list[str]) -> None:
     if options.read(config).cluster:
         raise pytest.UsageError(
             f"{INI}: a variable has a fixed address only with servers on this machine; remove the variables, "
-            "or run the tests with the local engine (without --infra-engine)"
+            "or run the tests with --infra-engine=local"
         )
     instances = Instances.of(config)
     addresses: dict[str, dict[str, str]] = {}

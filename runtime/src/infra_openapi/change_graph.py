@@ -223,8 +223,8 @@ def _key(element: Element | None) -> tuple[str, str] | None:
 def copies(scope: Scope, element: Element | None, *, revision: bool) -> Iterator[tuple[str, str]]:
     """Yield the file and the JSON pointer of the copies of an element; the element itself can be among them.
 
-    A schema can be written several times in a document. All copies belong to one scope; a scope stores at
-    most `_MAX_COPIES` copies.
+    A schema can be written several times in a document. The copies are those of the element's scope and of
+    the scopes that contain it; each scope stores at most `_MAX_COPIES` copies.
     """
     container: Scope | None = scope
     while element is not None and container is not None:

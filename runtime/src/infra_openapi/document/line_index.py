@@ -31,7 +31,7 @@ class LineIndex:
         self._decoded: _Decoded | None = None
 
     def find(self, pointer: str) -> tuple[int, int]:
-        """Return line and column (numbers from 1) of the last key of a JSON pointer.
+        """Return line and column (numbers from 1) of the last key of a JSON pointer in the JSON or YAML text.
 
         If the pointer does not exist in the text, the result is the location of its nearest existing parent.
         """

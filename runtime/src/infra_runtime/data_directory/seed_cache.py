@@ -59,9 +59,10 @@ def building_folder(cache: str) -> str:
 
 
 def stamp(tree: str) -> None:
-    """Write the stamp of a complete seed: a file with a hash of the seed's content.
+    """Write the stamp of a complete seed.
 
-    `damage` compares this hash with the hash of the present content.
+    This file contains the number and total size of the seed's files, a hash of their names, sizes and times,
+    and a hash of their contents. `damage` compares the last one only if it reads all files.
     """
     summary = inspect(tree)
     table = {

@@ -47,7 +47,7 @@ _OBJECT = " || ".join(
 
 
 class _Catalog(NamedTuple):
-    """SQL expressions for the rows `t` of a catalog or view that all databases of a server share."""
+    """SQL expressions for the rows `t` of a system catalog that all databases of a server share."""
 
     #: the expression that identifies a row
     key: str
