@@ -39,6 +39,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     (folder / "infra.toml").write_text(FILE, encoding="utf-8")
     names, data = ("api", "log-forwarder"), folder / "data"
     with infra.start(*names, directory=folder, data=data, environment="test") as stack:
+        # The service itself writes one line. The lines of the tests must come after this line.
+        until(lambda: b"ready" in (data / "logs" / "api.log").read_bytes(), PATIENCE)
         yield stack
 
 
