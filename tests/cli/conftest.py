@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fakes.command_line import SHOP, CommandLine, stack_file
+from fakes.stacks import until
 
 if TYPE_CHECKING:
     from fakes.checks import Checks
@@ -35,6 +36,8 @@ def open_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]
     line = CommandLine(tmp_path_factory.mktemp("open") / "project")
     line.write(stack_file(SHOP, ["db", "api", "worker"]))
     assert line("runtime", "up", "--detach").code == 0
+    # The worker has no probe: it prints its line at any time after the start.
+    until(lambda: "at work\n" in (line.data / "logs" / "worker.log").read_text(encoding="utf-8"))
     yield line
     line.end()
 

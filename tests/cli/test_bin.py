@@ -13,6 +13,7 @@ import pytest
 
 from fakes.artefacts import Files, serving, tar
 from fakes.command_line import CommandLine
+from fakes.stacks import until
 from infra_runtime.binaries.platforms import current
 
 pytestmark = pytest.mark.process
@@ -264,7 +265,7 @@ def test_up_installs_missing_programs_with_permission(project: CommandLine, perm
 
     assert answer.code == 0
     assert "MIT, archive" in answer.err
-    assert "started now" in project("runtime", "logs").out
+    until(lambda: "started now" in project("runtime", "logs").out)
 
 
 @pytest.mark.parametrize(("reply", "code"), [("y\n", 0), ("n\n", 5)])

@@ -72,9 +72,9 @@ def test_a_port_that_a_service_does_not_declare_is_a_finding(infra: CommandLine)
     """Such a port is not reserved, and an address outside loopback is open to other machines."""
     (infra.root / "extra.py").write_text(
         "import socket, sys, time\n"
-        "own, extra, public = (socket.create_server((host, int(port))) for host, port in\n"
-        "    (('127.0.0.1', sys.argv[1]), ('127.0.0.1', 0), ('0.0.0.0', 0)))\n"
+        "extra, public = (socket.create_server((host, 0)) for host in ('127.0.0.1', '0.0.0.0'))\n"
         "print(extra.getsockname()[1], public.getsockname()[1], flush=True)\n"
+        "own = socket.create_server(('127.0.0.1', int(sys.argv[1])))  # the service is ready now\n"
         "time.sleep(600)\n"
     )
     infra.write(

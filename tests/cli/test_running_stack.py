@@ -127,6 +127,7 @@ def test_a_watched_status_prints_each_change_until_the_stack_is_stopped(shop: Co
     watch = shop.start("runtime", "status", "--watch", "--json")
     watch.wait_for('"ready"')
     shop("runtime", "stop", "db")
+    watch.wait_for('"stopped"')
     shop("runtime", "down")
     answer = watch.answer()
     phases = [line["services"][0]["phase"] for line in answer.json_lines]
@@ -176,6 +177,7 @@ def test_a_start_that_fails_has_the_exit_code_of_up(infra: CommandLine) -> None:
 
 SOMETIMES_FAILING = """
 [services.x]
+start_timeout = 300
 command = ["${bin.python}", "app.py"]
 ready = { exec = ["${bin.python}", "-I", "-S", "-c", "import os, sys; sys.exit(not os.path.exists('fine'))"] }
 """

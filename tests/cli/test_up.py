@@ -163,12 +163,14 @@ def test_a_request_without_services_is_an_error(shop: CommandLine) -> None:
 
 
 def test_a_stopped_service_is_reported_with_the_command_for_its_log(infra: CommandLine) -> None:
-    infra.write(stack_file(service("web", "--exit-after", "0.2", restart='"never"'), ["web"]))
+    infra.write(stack_file(service("web", restart='"never"'), ["web"]))
     up = infra.start("runtime", "up")
+    up.wait_for("Ctrl-C stops it")
+    kill(infra("runtime", "status", "--json").json["services"][0]["pid"])
     up.wait_for(f"`infra runtime logs web --data {infra.data}` prints the log of the service")
     up.interrupt()
 
-    assert " s  web  stopped: exited with status " in up.answer().out
+    assert " s  web  stopped: was killed by signal 9" in up.answer().out
 
 
 def test_a_crash_is_reported_when_it_happens(shop: CommandLine) -> None:
@@ -465,6 +467,7 @@ FIXABLE = """
 [services.x]
 command = ["${bin.python}", "app.py"]
 ready = { exec = ["${bin.python}", "-I", "-S", "-c", "import os; os.stat('fixed')"] }
+start_timeout = 300
 watch = ["*.py"]
 """
 FIXED = "import time; open('fixed', 'w').close(); time.sleep(600)"

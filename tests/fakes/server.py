@@ -54,8 +54,8 @@ def main(arguments: list[str]) -> None:
     if gate := value("--wait-for"):
         wait(gate, port)
     if "--exit-after" in options:
-        signal.setitimer(signal.ITIMER_REAL, float(value("--exit-after")))
         signal.signal(signal.SIGALRM, lambda *_: os._exit(int(value("--status", "1"))))
+        signal.setitimer(signal.ITIMER_REAL, float(value("--exit-after")))
     if "--deaf" in options:
         time.sleep(600)
     with socket.socket() as server:

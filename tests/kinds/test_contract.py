@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -205,8 +205,10 @@ def test_the_service_listens_and_connects_on_loopback_only(kind: str, stack: Sta
     connections: list[Any] = []
 
     def only_tcp() -> bool:
-        processes = resources.processes(stack.data)
-        connections[:] = [it for process in processes for it in process.net_connections("inet")]
+        connections.clear()
+        for process in resources.processes(stack.data):
+            with suppress(psutil.NoSuchProcess):  # such as the process of a closed connection
+                connections.extend(process.net_connections("inet"))
         return all(it.type == socket.SOCK_STREAM for it in connections)
 
     until(only_tcp)  # Erlang opens a UDP socket for a moment to list the network interfaces
@@ -270,7 +272,10 @@ def test_no_command_line_has_a_secret(kind: str, stack: Stack) -> None:
     spec = spec_of(kind)
     steps = [inner for step in spec.prepare for inner in (step.steps if isinstance(step, Seed) else (step,))]
     commands = [spec.command, *(step.command for step in steps if isinstance(step, Run))]
-    running = {str(it): "\0".join(it.cmdline()) for it in resources.processes(stack.data)}
+    running = {}
+    for process in resources.processes(stack.data):
+        with suppress(psutil.NoSuchProcess):
+            running[str(process)] = "\0".join(process.cmdline())
 
     assert contract.disclosures(contract.secrets(stack.data, stack[kind], stack[SECOND]), running) == []
     assert [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -37,7 +38,7 @@ import os, pathlib, time, pytest
 
 @pytest.mark.parametrize("number", range(2))
 def test_it(shop, number):
-    written = pathlib.Path(f"pid-{number}.new")
+    written = pathlib.Path(f"new-{number}-{os.getpid()}")  # two runs can have this folder
     written.write_text(str(os.getpid()))
     written.rename(f"pid-{number}")  # a file that exists is complete
     while not pathlib.Path("go").exists():
@@ -74,7 +75,7 @@ def test_all_workers_share_one_stack_which_stops_after_the_last_one(
     assert suite.supervisors() == 1
     assert len(urls(suite.root)) == 1
     assert result.stdout.str().count("infra: ") == 1
-    result.stdout.fnmatch_lines([f"infra: 1 service, ready in ?.?? s; {CLEAN}"])
+    result.stdout.fnmatch_lines([f"infra: 1 service, ready in *.?? s; {CLEAN}"])
     assert suite.await_end() == []
 
 
@@ -113,7 +114,8 @@ def test_a_killed_controller_and_its_killed_workers_leave_no_process_and_no_sock
     until((suite.root / "pid-1").exists)
 
     for pid in (run.pid, *(int((suite.root / f"pid-{number}").read_text()) for number in range(2))):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # a worker exits without its controller
+            os.kill(pid, signal.SIGKILL)
     run.wait()
 
     assert suite.await_end() == []

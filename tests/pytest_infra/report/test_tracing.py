@@ -63,9 +63,13 @@ def traced(suite: Suite) -> Suite:
 
 
 def test_the_spans_of_all_processes_are_one_trace_under_xdist(traced: Suite) -> None:
-    # The first worker runs the first two tests, and the second worker the other two.
+    # The first worker runs the first two tests, and the second worker the other two. The service can send its
+    # spans after the test has failed.
     traced.test(
-        GET
+        "from pytest_infra.report import tracing\n"
+        "from pytest_infra.services.telemetry import store\n"
+        "tracing.ARRIVAL, store.QUIET = 60.0, 5.0\n"
+        + GET
         + """
 def test_order(shop, infra_label):
     get(shop, infra_label, "/order")

@@ -145,8 +145,8 @@ def test_a_stop_with_an_open_stream_is_quick(stack: Stack) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", int(stack.dashboard["port"]), timeout=PATIENCE)
     connection.request("GET", "/stream/services", headers={"x-dashboard-key": stack.dashboard["key"]})
     stream = connection.getresponse()
-    while not stream.readline().startswith(b"event: parts"):
-        pass
+    while not (line := stream.readline()).startswith(b"event: parts"):
+        assert line, "the stream has ended"
 
     stack.stop("dashboard")
 

@@ -102,6 +102,8 @@ def test_a_real_server_accepts_unusual_routes(tmp_path: Path) -> None:
 def test_no_worker_is_left_when_the_master_is_killed(run) -> None:
     stack = run("nginx", workers=2)
     (pid,) = [service.pid for service in stack.status().services if service.name == "nginx"]
+    # The first worker can answer the probe before the master has started the second one.
+    until(lambda: len(psutil.Process(pid).children()) == 2)
     workers = psutil.Process(pid).children()
     assert {worker.uids().effective for worker in workers} == {os.geteuid()}
 

@@ -166,7 +166,7 @@ def test_a_real_server_with_the_command_of_a_container_accepts_only_its_keys(tmp
 
     def is_ready() -> bool:
         """Return whether the server answers as the health check of the container expects."""
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/healthz") as answer:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/healthz", timeout=60) as answer:
             return answer.status == 200
         return False
 

@@ -158,8 +158,8 @@ def test_a_removed_control_socket_is_created_again_within_a_second(stack_of, dat
 
 
 def test_a_supervisor_that_does_not_answer_is_reported(stack_of, data, monkeypatch) -> None:
-    monkeypatch.setattr(client, "DEADLINES", Deadlines(answer=0.2))
     pid = stack_of(server("web")).status().pid
+    monkeypatch.setattr(client, "DEADLINES", Deadlines(answer=0.2))
     os.kill(pid, signal.SIGSTOP)
     try:
         with pytest.raises(SupervisorError, match=f"the supervisor of {data} does not answer"):

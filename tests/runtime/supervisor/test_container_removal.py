@@ -72,7 +72,7 @@ def own(engine: ContainerEngine) -> list[str]:
 def test_a_service_in_a_container_runs_and_leaves_nothing(start, engine, data) -> None:
     stack = start()
     url = stack.endpoints()["search"].url
-    with urllib.request.urlopen(url) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         environ = json.load(answer)
     (argv,) = engine.calls("run")
     (token,) = [event.token for event in journal_events(data) if event.event == "up"]

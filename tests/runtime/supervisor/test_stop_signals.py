@@ -124,7 +124,7 @@ def test_a_remaining_process_in_another_session_gets_the_signal(stack_of, log) -
 
 
 def test_remaining_processes_are_killed_after_the_stop_seconds(stack_of, log, data) -> None:
-    stack = stack_of(behind_a_shell(log, f"{worker(log, 600)} & wait", StopStep(seconds=0.3)))
+    stack = stack_of(behind_a_shell(log, f"{worker(log, 600)} & wait", StopStep(seconds=2.0)))
 
     stack.stop("web")
 

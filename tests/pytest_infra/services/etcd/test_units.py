@@ -35,9 +35,11 @@ def test_client(etcd_client):
         etcd_client.call("kv/put", {"key": ""})
 
 def test_a_lease_ends(etcd_client):
-    etcd_client.put("worker", "1", lease=etcd_client.lease(1))
+    etcd_client.put("worker", "1", lease=etcd_client.lease(3))
     etcd_client.put("other", "1")
+    deadline = time.monotonic() + 60
     while etcd_client.get("worker"):
+        assert time.monotonic() < deadline
         time.sleep(0.1)
     assert etcd_client.items() == {"other": "1"}
 

@@ -47,16 +47,20 @@ STACK = """
 [services.api]
 command = ["{python}", "service.py", "${{port.http}}"]
 ports = {{ http = 8115 }}
+start_timeout = 300
 env = {{ OTEL_RESOURCE_ATTRIBUTES = "team=shop" }}
 """
 TESTS = """
 import re
 import pytest
+from pytest_infra.services.telemetry import metrics
 from pytest_infra.services.telemetry.traces import SpanMissingError
+
+metrics.FIRST_EXPORT = 60.0
 
 def test_spans_join_the_trace_of_the_test(http_client, infra_traces, telemetry):
     http_client("api").get("/orders")
-    span = infra_traces.wait_for(name="charge", service="api", attributes={"path": "/orders"})
+    span = infra_traces.wait_for(name="charge", service="api", attributes={"path": "/orders"}, timeout=60)
     assert span.trace == infra_traces.trace_id == telemetry.trace_id
     assert (span.kind, span.status) == ("internal", "unset")
     assert span.seconds < 60
@@ -64,7 +68,7 @@ def test_spans_join_the_trace_of_the_test(http_client, infra_traces, telemetry):
 
 def test_the_spans_of_other_tests_are_not_visible(http_client, infra_traces):
     http_client("api").get("/other")
-    infra_traces.wait_for(attributes={"path": "/other"})
+    infra_traces.wait_for(attributes={"path": "/other"}, timeout=60)
     assert [span.attributes["path"] for span in infra_traces.spans()] == ["/other"]
     first = infra_traces.of("test_it.py::test_spans_join_the_trace_of_the_test")
     assert [span.attributes["path"] for span in first.spans(service="api")] == ["/orders"]
@@ -72,7 +76,7 @@ def test_the_spans_of_other_tests_are_not_visible(http_client, infra_traces):
 
 def test_a_missing_span_is_an_error_with_the_spans_that_arrived(http_client, infra_traces):
     http_client("api").get("/")
-    infra_traces.wait_for(name="charge")
+    infra_traces.wait_for(name="charge", timeout=60)
     with pytest.raises(SpanMissingError, match="no span with name .refund.") as error:
         infra_traces.wait_for(name="refund", timeout=0.01)
     assert "api: charge" in str(error.value)
@@ -81,7 +85,7 @@ def test_a_missing_span_is_an_error_with_the_spans_that_arrived(http_client, inf
 @pytest.mark.parametrize("number", range(2))
 def test_a_counter_changes_during_a_block(http_client, infra_metrics, infra_logs, number):
     http_client("api").get(f"/before-{number}")
-    with infra_metrics.change("orders", service="api") as change:
+    with infra_metrics.change("orders", service="api", timeout=60) as change:
         http_client("api").get("/during")
         http_client("api").get("/last")
     assert change.value == 2

@@ -24,7 +24,7 @@ def test_a_signal_that_does_not_interrupt_the_wait_is_handled(monkeypatch: pytes
     ours, theirs = socket.socketpair()
     waiting = Connection(ours)
     before = signal.signal(signal.SIGUSR1, handle)
-    sender = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1))
+    sender = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGUSR1))
     sender.start()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     end = threading.Timer(60, theirs.close)  # so that the test fails instead of waiting without an end
