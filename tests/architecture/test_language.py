@@ -11,7 +11,8 @@ ROOT = Path(__file__).parent.parent.parent
 BANNED = {
     r"(nobody|somebody|anybody|whoever|whomever|everybody)": "name the process, user or service",
     r"no one": "name the process, user or service",
-    r"(strangers?|heirs?|cousins?|orphans?)": "foreign process, derived schema, orphaned process",
+    r"(strangers?|heirs?|cousins?|orphans)": "foreign process, derived schema, orphaned process",
+    r"orph(an|ans)": "orphaned process",
     r"last words?": "last log lines",
     r"polite(ly)?": "name the signal",
     r"bears?": "has, contains",
