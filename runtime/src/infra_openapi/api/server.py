@@ -93,17 +93,16 @@ def _addresses(server: Element) -> list[str]:
     """
     url = server.text("url")
     variables = server.mapping("variables")
-    choices = []
+    values = {}
     for name in dict.fromkeys(_VARIABLE.findall(url)):
         variable = variables.get(name)
-        allowed = [str(value.raw) for value in variable.items("enum")] if variable else []
-        choices.append([(name, value) for value in allowed] or [(name, f"{{{_ANY_VALUE}}}")])
-    if math.prod(map(len, choices)) > _MAX_ADDRESSES:
-        choices = [
-            [(choice[0][0], f"{{{'|'.join(sorted(value.strip('{}') for _, value in choice))}}}")]
-            for choice in choices
-        ]
-    return [_normal(_with_values(url, dict(combination))) for combination in itertools.product(*choices)]
+        values[name] = [str(value.raw) for value in variable.items("enum")] if variable else []
+    if math.prod(len(allowed) or 1 for allowed in values.values()) > _MAX_ADDRESSES:
+        choices = [[f"{{{'|'.join(sorted(allowed)) or _ANY_VALUE}}}"] for allowed in values.values()]
+    else:
+        choices = [allowed or [f"{{{_ANY_VALUE}}}"] for allowed in values.values()]
+    combinations = (dict(zip(values, choice, strict=True)) for choice in itertools.product(*choices))
+    return [_normal(_with_values(url, combination)) for combination in combinations]
 
 
 def _with_values(url: str, values: dict[str, str]) -> str:
